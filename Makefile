@@ -1,0 +1,43 @@
+# Run `make` alone for the list of targets.
+SHELL := /bin/bash
+PYTHON ?= python3
+PY := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-full check synth deploy destroy bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## everything this clone needs: virtual environments, the CDK command line, Debian packages
+	@scripts/setup.sh
+
+demo: setup ## three tills, 600 real baskets, an outage and a power cut: proof that the cloud has every sale once (KEEP=1 stops before destroy)
+	@$(PY) -m twin.demo $(if $(KEEP),--keep)
+
+test: setup ## unit, contract, cloud, device and browser tests (at most 20 minutes on 2 cores)
+	@$(PY) -m pytest -m "not slow"
+
+test-full: setup ## everything, slow tests too
+	@$(PY) -m pytest
+
+check: setup ## lint, types, import contracts, shell scripts, templates
+	@scripts/check.sh
+
+synth: setup ## synthesize the CloudFormation templates into cdk.out/ (no credentials, no network)
+	@$(PY) -m greentill release build && npx cdk synth --quiet
+
+deploy: setup ## build, then cdk deploy --all
+	@$(PY) -m greentill release build && npx cdk deploy --all --require-approval never
+
+destroy: setup ## cdk destroy --all: nothing is left
+	@npx cdk destroy --all --force
+
+bench: setup ## measure against goals; figures in build/bench.json
+	@$(PY) -m benchmarks
+
+lock: ## lock requirements/*.in again
+	@scripts/lock.sh
+
+clean: ## remove what was built here (the caches of Debian roots stay)
+	rm -rf build dist cdk.out

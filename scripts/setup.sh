@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Everything a clone needs on Debian 12 with git, make, Python 3.11 and Node 20. A second run changes nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+DEBIAN_PACKAGES=(chromium debootstrap iproute2 openssl shellcheck systemd-container)
+
+say() { printf '%s\n' "$*" >&2; }
+fatal() {
+  say "error: $*"
+  exit 1
+}
+
+need_cmd() { command -v "$1" >/dev/null || fatal "$1 is needed: install it, then run make again."; }
+
+debian_packages() {
+  local missing=() package
+  for package in "${DEBIAN_PACKAGES[@]}" "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  if [ "$(id -u)" -ne 0 ]; then
+    say "These Debian packages are missing and need root: ${missing[*]}. The demo's machines and the browser tests do without them."
+    return
+  fi
+  say "Installing Debian packages: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# A virtual environment follows its lock file: rebuilt when the file's digest changes.
+environment() { # directory, lock file
+  local dir=$1 lock=$2 digest
+  digest=$(sha256sum "$lock" | cut -d' ' -f1)
+  [ -f "$dir/.lock-digest" ] && [ "$(cat "$dir/.lock-digest")" = "$digest" ] && return
+  say "Installing $lock into $dir"
+  rm -rf "$dir"
+  "$PYTHON" -m venv "$dir"
+  "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$lock"
+  printf '%s\n' "$digest" >"$dir/.lock-digest"
+}
+
+node_modules() {
+  [ -f node_modules/.package-lock.json ] && [ node_modules/.package-lock.json -nt package-lock.json ] && return
+  say "Installing the CDK command line"
+  npm ci --silent --no-audit --no-fund
+  touch node_modules/.package-lock.json
+}
+
+main() {
+  PYTHON=${PYTHON:-python3}
+  need_cmd "$PYTHON"
+  need_cmd node
+  need_cmd npm
+  "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fatal "Python 3.11 or later is needed."
+  local python_packages=()
+  "$PYTHON" -c 'import ensurepip' 2>/dev/null || python_packages+=(python3-venv)
+  debian_packages "${python_packages[@]}"
+  environment .venv requirements/dev.txt
+  environment build/env/twin-cloud requirements/twin-cloud.txt
+  node_modules
+}
+
+main "$@"
