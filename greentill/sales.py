@@ -1,0 +1,5 @@
+"""`greentill sales`."""
+
+import typer
+
+app = typer.Typer()

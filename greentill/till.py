@@ -1,0 +1,5 @@
+"""`greentill till`."""
+
+import typer
+
+app = typer.Typer()

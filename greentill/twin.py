@@ -1,0 +1,5 @@
+"""`greentill twin`."""
+
+import typer
+
+app = typer.Typer()
