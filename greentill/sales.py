@@ -1,5 +1,119 @@
-"""`greentill sales`."""
+"""`greentill sales`: replay real baskets through a till; prove what the cloud holds."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.progress import Progress
+from rich.table import Table
+
+from greentill.console import CommandError, JsonOption, err, out, print_json
+from infra.errors import SettingsError
+from sales import journal as journals
+from sales.access import AccessError, cloud
+from sales.baskets import baskets
+from sales.dataset import DatasetError
+from sales.findings import Group
+from sales.reconcile import Verdict, reconcile
+from sales.replay import Summary, replay
+from sales.terminal import Settings, TillUnreachableError
 
 app = typer.Typer()
+
+
+@app.command("replay")
+def replay_command(
+    till_url: Annotated[str, typer.Option(help="Where the till answers, such as http://127.0.0.1:8080.")],
+    journal: Annotated[Path, typer.Option(help="What was acknowledged goes here, a line per basket.")],
+    store: Annotated[int, typer.Option(help="A store of the data set.")] = 367,
+    baskets_wanted: Annotated[int, typer.Option("--baskets", min=1, help="How many baskets.")] = 100,
+    terminal: Annotated[str, typer.Option(help="The terminal that sells.")] = "T1",
+    within: Annotated[float, typer.Option(help="Give up after this many seconds.")] = 600.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Sell real baskets through a till; exit 1 unless each got its receipt.
+
+    With the journal of an earlier run, goes on where that one stopped.
+    """
+    try:
+        chosen = list(baskets([store], limit_per_store=baskets_wanted))
+    except DatasetError as error:
+        raise CommandError(str(error)) from error
+    if not chosen:
+        raise CommandError(f"the data set has no store {store}; try 367 or 406")
+    with Progress(console=err, disable=not err.is_terminal) as progress:
+        task = progress.add_task("selling", total=len(chosen))
+        work = replay(
+            chosen,
+            Settings(till_url, terminal=terminal),
+            journals.Journal(journal),
+            within=within,
+            progress=lambda _: progress.advance(task),
+        )
+        try:
+            summary = asyncio.run(work)
+        except (TillUnreachableError, journals.JournalError) as error:
+            raise CommandError(str(error)) from error
+    _print_summary(summary, journal, as_json=as_json)
+    if not summary.complete:
+        raise typer.Exit(1)
+
+
+def _print_summary(summary: Summary, journal: Path, *, as_json: bool) -> None:
+    if as_json:
+        print_json(summary.document())
+        return
+    out.print(
+        f"{summary.acknowledged} baskets acknowledged, {summary.money / 100:,.2f}; "
+        f"slowest {summary.slowest_online * 1000:.0f} ms; journal in {journal}"
+    )
+    for problem in summary.problems:
+        err.print(problem, highlight=False)
+    if summary.left:
+        err.print(f"{summary.left} baskets were not tried in the time allowed; run the same again to go on")
+
+
+@app.command("reconcile")
+def reconcile_command(
+    till: Annotated[str | None, typer.Option(help="Only this till (its thing name).")] = None,
+    journal: Annotated[
+        list[Path] | None, typer.Option(help="A replay's journal: what terminals were told. May be repeated.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that the cloud has every sale once, unbroken; exit 1 when one is lost, doubled or broken."""
+    try:
+        verdict = reconcile(cloud(), thing=till, journal=journals.read(journal or []))
+    except (SettingsError, AccessError, journals.JournalError) as error:
+        raise CommandError(str(error)) from error
+    except (ClientError, BotoCoreError) as error:
+        raise CommandError(f"{error}; is the fleet deployed in this account and Region?") from error
+    if as_json:
+        print_json(verdict.document())
+    else:
+        _print_verdict(verdict)
+    if not verdict.clean:
+        raise typer.Exit(1)
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    table = Table("till", "head", "in DynamoDB", "in S3", "lost", "doubled", "chain")
+    for till in verdict.tills:
+        head = f"{till.head_epoch} {till.head_seq}" if till.head_epoch else "none heard"
+        figures: list[Any] = [
+            till.in_table,
+            till.in_bucket,
+            till.count(Group.LOST),
+            till.count(Group.DOUBLED),
+        ]
+        chain = "unbroken" if not till.count(Group.BROKEN) else f"{till.count(Group.BROKEN)} faults"
+        table.add_row(till.thing, head, *map(str, figures), chain)
+    out.print(table)
+    for till in verdict.tills:
+        after = f"after the head: {till.after_head} records seen, the rest unknown"
+        when = f" (heard {till.head_time})" if till.head_time else ""
+        out.print(f"{till.thing}: {after}{when}", *till.notes, sep="\n  ", highlight=False, soft_wrap=True)
+    for finding in verdict.findings:
+        out.print(str(finding), style="red", highlight=False, soft_wrap=True, markup=False)

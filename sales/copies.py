@@ -1,0 +1,68 @@
+"""The cloud's copies of records, each checked by itself."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from edge_components.edgekit import record
+from edge_components.edgekit.record import RecordError
+from sales.findings import Finding, Kind
+
+Report = Callable[[Finding], None]
+Store = Literal["table", "bucket"]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One copy of a record; `content` is None where it could not be read."""
+
+    epoch: str
+    seq: int
+    hash: str
+    text: bytes
+    content: Mapping[str, Any] | None
+    store: Store
+
+    @property
+    def position(self) -> tuple[str, int]:
+        return self.epoch, self.seq
+
+    @property
+    def sound(self) -> bool:
+        return self.content is not None
+
+
+def sound(
+    text: bytes, *, thing: str, epoch: str, seq: int, store: Store, report: Report
+) -> Mapping[str, Any] | None:
+    """The record in `text` if it is one, in canonical form, with the hash that it should have."""
+    try:
+        content = _parsed(text)
+    except RecordError as error:
+        report(Finding(Kind.DAMAGED, thing, epoch, seq, f"{store}: {error}"))
+        return None
+    if record.record_hash(content) != content["hash"]:
+        report(Finding(Kind.HASH, thing, epoch, seq, store))
+        return None
+    return content
+
+
+def _parsed(text: bytes) -> Mapping[str, Any]:
+    content = record.parse(text)
+    if not isinstance(content, dict) or set(content) != set(record.KEYS):
+        raise RecordError("not the keys of a record")
+    if record.canonical(content) != text:
+        raise RecordError("not in canonical form")
+    return content
+
+
+def money(content: Mapping[str, Any]) -> int:
+    """What a record adds to the takings, in minor units."""
+    sign = {"sale": 1, "refund": -1}.get(content["kind"], 0)
+    return sign * int(content["body"]["totals"]["total"]) if sign else 0
+
+
+def opened_after(content: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the first record of an epoch says of the one before; None where it knew of none."""
+    previous: Mapping[str, Any] | None = content["body"].get("previous")
+    return previous

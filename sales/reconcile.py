@@ -1,0 +1,127 @@
+"""Prove, per till and epoch, that the cloud has every record once, in table and bucket, unbroken by hash.
+
+"Every" reaches up to the last head heard from a till; what lies after it is unknown, and said to be. Each
+till is streamed, so memory does not grow with what it has sold.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge_components.edgekit import keys
+from infra.names import Names
+from sales import in_bucket, in_table
+from sales.chain import Follower
+from sales.evidence import Evidence
+from sales.findings import Finding, Group, Kind, TillReport
+from sales.journal import Entry
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Where a fleet's sales lie, and boto3 clients that may read them."""
+
+    names: Names
+    dynamodb: Any
+    s3: Any
+
+
+@dataclass
+class Verdict:
+    tills: list[TillReport] = field(default_factory=list)
+    strays: list[Finding] = field(default_factory=list)
+    unanswered: int = 0
+
+    @property
+    def findings(self) -> list[Finding]:
+        return [*self.strays, *(finding for till in self.tills for finding in till.findings)]
+
+    @property
+    def clean(self) -> bool:
+        return not self.findings
+
+    def count(self, group: Group) -> int:
+        return sum(finding.count for finding in self.findings if finding.kind.group is group)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "clean": self.clean,
+            "lost": self.count(Group.LOST),
+            "doubled": self.count(Group.DOUBLED),
+            "broken": self.count(Group.BROKEN),
+            "unanswered": self.unanswered,
+            "tills": [till.document() for till in self.tills],
+            "strays": [finding.document() for finding in self.strays],
+        }
+
+
+def reconcile(
+    cloud: Cloud,
+    *,
+    thing: str | None = None,
+    journal: Iterable[Entry] = (),
+    progress: Callable[[TillReport], None] = lambda _: None,
+) -> Verdict:
+    """Check one till or, without `thing`, every till that the registry, the bucket or the journal names."""
+    verdict = Verdict()
+    with Evidence() as evidence:
+        for key in in_bucket.listed(cloud.s3, cloud.names.sales_bucket, thing):
+            try:
+                evidence.add_segment(keys.parse_segment_key(key), key)
+            except keys.KeyFormatError:
+                verdict.strays.append(Finding(Kind.PLACE, thing or "?", None, None, f"bucket: {key}"))
+        evidence.add_receipts(_counted(journal, thing, verdict))
+        for name in [thing] if thing else _things(cloud, evidence):
+            report = _till(cloud, name, evidence)
+            verdict.tills.append(report)
+            progress(report)
+    return verdict
+
+
+def _counted(journal: Iterable[Entry], thing: str | None, verdict: Verdict) -> Iterator[Entry]:
+    for entry in journal:
+        if thing is None or entry.thing == thing:
+            verdict.unanswered += entry.outcome == "unanswered"
+            yield entry
+
+
+def _things(cloud: Cloud, evidence: Evidence) -> list[str]:
+    pages = cloud.dynamodb.get_paginator("scan").paginate(
+        TableName=cloud.names.registry_table, ProjectionExpression="thing"
+    )
+    registered = {item["thing"]["S"] for page in pages for item in page["Items"]}
+    return sorted(registered | evidence.things_with_segments() | evidence.things_with_receipts())
+
+
+def _till(cloud: Cloud, thing: str, evidence: Evidence) -> TillReport:
+    report = TillReport(thing)
+    table, bucket = cloud.names.sales_table, cloud.names.sales_bucket
+    head = in_table.head(cloud.dynamodb, table, thing)  # first: what arrives later only lies beyond it
+    if head is None:
+        report.notes.append("no head heard yet")
+    else:
+        report.head_epoch, report.head_seq, report.head_time = head.epoch, head.seq, head.time
+    follower = Follower(report, head, evidence)
+    follower.follow(
+        follower.at_head(in_table.copies(cloud.dynamodb, table, thing, report.findings.append)),
+        follower.at_head(
+            in_bucket.copies(cloud.s3, bucket, evidence.segments(thing), report.findings.append)
+        ),
+    )
+    _compare(report, evidence)
+    return report
+
+
+def _compare(report: TillReport, evidence: Evidence) -> None:
+    """What terminals were told against what the cloud has."""
+    for receipt in evidence.receipts(report.thing):
+        report.acknowledged += 1
+        place = (report.thing, receipt.epoch, receipt.seq)
+        absent = [
+            name for name, there in (("table", receipt.in_table), ("bucket", receipt.in_bucket)) if not there
+        ]
+        if absent:
+            detail = f"{' and '.join(absent)}, sale {receipt.sale_id}"
+            report.findings.append(Finding(Kind.ACKNOWLEDGED_MISSING, *place, detail))
+        elif receipt.found_hash != receipt.hash:
+            report.findings.append(Finding(Kind.ACKNOWLEDGED_OTHER, *place, f"sale {receipt.sale_id}"))
