@@ -1,0 +1,39 @@
+"""What can be configured; edgekit.config fills it from Greengrass or a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_components.edgekit.config import limits
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes are in bytes, times in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = limits(8080, minimum=1, maximum=65535)
+    data_dir: Path = Path("/var/lib/greentill")
+    # Tax code to rate, such as {"A": "0.0825"}. Without it records say nothing about tax.
+    tax_rates: dict[str, str] = field(default_factory=dict)
+    # A record must stay below DynamoDB's 400 KB for an item; its body repeats what was sent, with defaults.
+    max_body_bytes: int = limits(262_144, minimum=4_096, maximum=300_000)
+    reserve_bytes: int = limits(33_554_432, minimum=0)
+    queue_limit: int = limits(2_000, minimum=1, maximum=100_000)
+    assignment_poll_seconds: float = limits(1.0, minimum=0.05, maximum=60)
+    machine_id_path: Path = Path("/etc/machine-id")
+    # An update of components waits until nothing was rung up for this long; 0 lets it go on at once.
+    quiet_seconds: float = limits(15.0, minimum=0, maximum=600)
+
+    @property
+    def ledger_path(self) -> Path:
+        return self.data_dir / "ledger.db"
+
+    @property
+    def assignment_path(self) -> Path:
+        return self.data_dir / "assignment.json"
+
+    @property
+    def cursor_path(self) -> Path:
+        return self.data_dir / "cursors" / "sync.json"
