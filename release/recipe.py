@@ -1,0 +1,49 @@
+"""A recipe's open places, and the digest of a component as built.
+
+A built recipe leaves the fleet's name, the artifact bucket and its own digest open, so that the digest is
+the same for every fleet; they are filled in when the version is created. No dependencies.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from release.errors import ReleaseError
+
+FLEET = "@FLEET@"
+BUCKET = "@BUCKET@"
+DIGEST = "@DIGEST@"
+RUNTIME = "@RUNTIME@"  # filled in at build: the Runtime version that a component is built against
+OPEN_PLACE = re.compile(r"@[A-Z]+@")
+
+
+def render(recipe_text: str, *, fleet: str, bucket: str, digest: str) -> str:
+    """Fill the open places of a built recipe; `digest` is `sha256:<hex>` or the hex alone.
+
+    Raises ReleaseError when a place stays open.
+    """
+    text = (
+        recipe_text.replace(FLEET, fleet)
+        .replace(BUCKET, bucket)
+        .replace(DIGEST, digest.removeprefix("sha256:"))
+    )
+    if left := sorted(set(OPEN_PLACE.findall(text))):
+        raise ReleaseError(
+            f"The recipe leaves {', '.join(left)} open; only {FLEET}, {BUCKET}, {DIGEST} exist."
+        )
+    return text
+
+
+def compact(document: Any) -> str:
+    """The recipe as it is stored: JSON without blanks, in the order written (it may have 16,000 bytes)."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def component_digest(recipe_text: str, artifacts: Mapping[str, str]) -> str:
+    """`sha256:<hex>` over the recipe with its open places and the artifacts' SHA-256 by file name."""
+    digest = hashlib.sha256(recipe_text.encode())
+    for file in sorted(artifacts):
+        digest.update(f"{file}\0{artifacts[file]}\n".encode())
+    return f"sha256:{digest.hexdigest()}"
