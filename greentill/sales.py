@@ -25,6 +25,7 @@ app = typer.Typer()
 
 @app.command("replay")
 def replay_command(
+    *,
     till_url: Annotated[str, typer.Option(help="Where the till answers, such as http://127.0.0.1:8080.")],
     journal: Annotated[Path, typer.Option(help="What was acknowledged goes here, a line per basket.")],
     store: Annotated[int, typer.Option(help="A store of the data set.")] = 367,
