@@ -13,8 +13,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from till_under_test import Till
 
+from tests.machines.till_under_test import Till
 from twin.link import Link, Upstreams
 from twin.machines import Machine, ensure_root, reclaim
 

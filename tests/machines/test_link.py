@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from till_under_test import Till, wait_for
+
+from tests.machines.till_under_test import Till, wait_for
 
 pytestmark = pytest.mark.machine
 

@@ -133,10 +133,14 @@ class Machine:
             shutil.copy2(src, target)
 
     def power_cut(self) -> None:
-        """Pull the plug: every process is killed at once, nothing is flushed or told; disk and cable stay."""
-        cgroup.kill(self.names.machine)
-        self._reap()
-        self._remove_runtime()
+        """Pull the plug: every process is killed at once, nothing is flushed, no connection is closed.
+
+        Disk and cable stay.
+        """
+        if self.running:
+            with network.dead_end(self.names):
+                self._end()
+        self._end()
 
     def halt(self, grace: float = SHUTDOWN_SECONDS) -> None:
         """Switch off in good order; what runs after `grace` seconds loses power. Disk and cable stay."""
@@ -147,7 +151,7 @@ class Machine:
             while self.running and time.monotonic() < deadline:
                 self._poll()
                 time.sleep(0.02)
-        self.power_cut()
+        self._end()
 
     def shutdown(self, grace: float = SHUTDOWN_SECONDS) -> None:
         """Switch off in good order and leave nothing on the host but the machine's files."""
@@ -157,7 +161,7 @@ class Machine:
 
     def erase(self) -> None:
         """Cut the power and forget the machine, its disk included."""
-        self.power_cut()
+        self._end()
         self.disk.erase()
         network.remove(self.names)
 
@@ -243,10 +247,12 @@ class Machine:
         """Whether the process that held the machine, if it is ours, has ended."""
         return self._process is not None and self._process.poll() is not None
 
-    def _reap(self) -> None:
+    def _end(self) -> None:
+        cgroup.kill(self.names.machine)
         if self._process is not None:
             self._process.wait()
             self._process = None
+        self._remove_runtime()
 
     def _remove_runtime(self) -> None:
         cgroup.remove(self.names.machine)

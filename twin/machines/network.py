@@ -3,6 +3,9 @@
 The namespaces outlive power cuts of the machine, as a cable in the wall does.
 """
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from twin.machines.errors import MachineError
@@ -20,16 +23,9 @@ def ensure(names: TillNames) -> None:
     if _complete(names):
         return
     remove(names)
-    inner, wan = names.inner_netns, names.wan_netns
-    command(["ip", "netns", "add", inner])
-    command(["ip", "netns", "add", wan])
-    command(
-        ["ip", "link", "add", "eth0", "netns", inner, "type", "veth", "peer", "name", "uplink", "netns", wan]
-    )
-    for netns, interface, address in ((inner, "eth0", MACHINE_ADDRESS), (wan, "uplink", LINK_ADDRESS)):
-        command(["ip", "-n", netns, "address", "add", f"{address}/{PREFIX_LENGTH}", "dev", interface])
-        command(["ip", "-n", netns, "link", "set", "lo", "up"])
-        command(["ip", "-n", netns, "link", "set", interface, "up"])
+    for netns in (names.inner_netns, names.wan_netns):
+        _add_namespace(netns)
+    _lay_cable(names)
 
 
 def remove(names: TillNames) -> None:
@@ -37,6 +33,30 @@ def remove(names: TillNames) -> None:
     for netns in (names.inner_netns, names.wan_netns):
         if (NETNS_DIR / netns).exists():
             command(["ip", "netns", "delete", netns])
+
+
+@contextmanager
+def dead_end(names: TillNames) -> Iterator[None]:
+    """Nothing that the kernel still sends for processes that end meanwhile gets out, as when power is lost.
+
+    The far end keeps its side of every connection; the machine's namespace and cable are new afterwards.
+    """
+    plugged = uplink(names)
+    command(["ip", "-n", names.wan_netns, "link", "delete", "uplink"])
+    try:
+        yield
+    finally:
+        command(["ip", "netns", "delete", names.inner_netns])
+        _add_namespace(names.inner_netns)
+        _lay_cable(names)
+        if not plugged:
+            set_uplink(names, up=False)
+
+
+def uplink(names: TillNames) -> bool:
+    """Whether the cable is plugged in."""
+    shown = command(["ip", "-n", names.wan_netns, "-json", "link", "show", "dev", "uplink"])
+    return "UP" in json.loads(shown)[0]["flags"]
 
 
 def set_uplink(names: TillNames, up: bool) -> None:
@@ -51,6 +71,21 @@ def leftovers(work_dir: Path) -> list[str]:
     if not NETNS_DIR.is_dir():
         return []
     return sorted(entry.name for entry in NETNS_DIR.glob(f"{twin_prefix(work_dir)}*"))
+
+
+def _add_namespace(netns: str) -> None:
+    command(["ip", "netns", "add", netns])
+    command(["ip", "-n", netns, "link", "set", "lo", "up"])
+
+
+def _lay_cable(names: TillNames) -> None:
+    inner, wan = names.inner_netns, names.wan_netns
+    command(
+        ["ip", "link", "add", "eth0", "netns", inner, "type", "veth", "peer", "name", "uplink", "netns", wan]
+    )
+    for netns, interface, address in ((inner, "eth0", MACHINE_ADDRESS), (wan, "uplink", LINK_ADDRESS)):
+        command(["ip", "-n", netns, "address", "add", f"{address}/{PREFIX_LENGTH}", "dev", interface])
+        command(["ip", "-n", netns, "link", "set", interface, "up"])
 
 
 def _complete(names: TillNames) -> bool:
