@@ -1,6 +1,4 @@
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import boto3
 import pytest
@@ -8,10 +6,7 @@ from moto import mock_aws
 
 from infra.names import Names
 from sales.reconcile import Cloud
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from chains import Shelf
+from tests.sales.chains import Shelf
 
 
 @pytest.fixture

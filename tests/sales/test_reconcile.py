@@ -3,12 +3,12 @@
 import gzip
 
 import pytest
-from chains import EPOCH, LATER, THING, chain, journal_line, segment
 
 from edge_components.edgekit import record
 from sales.findings import Group, Kind
 from sales.journal import Entry
 from sales.reconcile import reconcile
+from tests.sales.chains import EPOCH, LATER, THING, chain, journal_line, segment
 
 
 def only(verdict, kind):
@@ -74,7 +74,7 @@ def test_a_swapped_byte_anywhere_in_a_segment_is_found_and_named(fleet, shelf, w
     ]
     assert damaged
     assert {(finding.thing, finding.epoch) for finding in verdict.findings} == {(THING, EPOCH)}
-    assert all(5 <= finding.seq <= 8 for finding in verdict.findings)
+    assert all(finding.seq in range(5, 9) for finding in verdict.findings)
 
 
 def test_a_swapped_byte_in_a_repacked_segment_breaks_the_hash_of_that_record(fleet, shelf):
@@ -268,7 +268,7 @@ def test_asking_for_one_till_leaves_the_others_alone(fleet, shelf):
 
 def test_days_on_either_side_of_a_business_date_belong_to_one_chain(fleet, shelf):
     records = chain()
-    moved = []
+    moved: list[dict] = []
     for content in records:
         changed = {**content, "business_date": "2026-11-21"} if content["seq"] > 4 else content
         moved.append(record.seal({**changed, "prev_hash": moved[-1]["hash"] if moved else record.ZERO_HASH}))

@@ -19,7 +19,8 @@ class Till:
     """Answers as `pos` does: a repeated sale_id gets the receipt of the first time."""
 
     def __init__(self, *, lose_answers=0, busy=0, refuse=()):
-        self.sales, self.asked = {}, Counter()
+        self.sales: dict = {}
+        self.asked: Counter[str] = Counter()
         self.lose_answers, self.busy, self.refuse = lose_answers, busy, refuse
 
     async def serve(self, reader, writer):
