@@ -1,0 +1,1 @@
+"""What the twin adds to the emulator's AWS IoT Core."""
