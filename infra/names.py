@@ -100,6 +100,11 @@ class Names:
     def token_exchange_role(self) -> str:
         return f"{self.prefix}token-exchange"
 
+    @property
+    def till_log_group(self) -> str:
+        """Where tills may write logs, each to streams that start with its own name."""
+        return f"/{self.fleet}/tills"
+
     # storage
     @property
     def sales_table(self) -> str:
@@ -154,6 +159,10 @@ class Names:
 
     def log_group(self, duty: str) -> str:
         return f"/aws/lambda/{self.function(duty)}"
+
+    def rule(self, duty: str) -> str:
+        """An IoT topic rule's name (no hyphens there)."""
+        return f"{self.fleet}_{duty}"
 
     # amazon resource names
     def arn(self, service: str, resource: str) -> str:

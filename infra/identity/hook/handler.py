@@ -1,0 +1,125 @@
+"""The pre-provisioning hook: admits a serial when the registry expects it with this very claim.
+
+AWS IoT calls it for every request to provision and waits 5 s; whatever it doesn't allow is refused. What
+it gets: https://docs.aws.amazon.com/iot/latest/developerguide/pre-provisioning-hook.html
+"""
+
+import json
+import os
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+SERIAL = re.compile(r"[A-Za-z0-9]{4,32}")
+PARAMETERS = {"SerialNumber", "AWS::IoT::Certificate::Id"}
+REFUSED: dict[str, Any] = {"allowProvisioning": False}
+
+# A slow answer is a refused one, so there is time for one more try and no longer wait.
+FAST = Config(connect_timeout=1, read_timeout=1.5, retries={"total_max_attempts": 2})
+
+
+class RefusedError(Exception):
+    """Why this request to provision is not admitted."""
+
+
+def handle(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+    table = boto3.resource("dynamodb", config=FAST).Table(os.environ["REGISTRY_TABLE"])
+    parameters = event.get("parameters", {})
+    thing = f"{os.environ['FLEET']}-{parameters.get('SerialNumber', '')}"
+    try:
+        row = admitted_row(table, thing, event, now=int(time.time()))
+    except RefusedError as refusal:
+        _log("refused", thing, event, reason=str(refusal))
+        _count_refusal(table, thing)
+        return REFUSED
+    _log("admitted", thing, event, stage=row["stage"])
+    return {
+        "allowProvisioning": True,
+        "parameterOverrides": {
+            "StageGroup": f"{os.environ['FLEET']}-{row['stage']}",
+            "Store": row["store"],
+        },
+    }
+
+
+def admitted_row(table: Any, thing: str, event: Mapping[str, Any], *, now: int) -> Mapping[str, Any]:
+    """The till's row, with the new certificate noted in it; RefusedError with the reason otherwise.
+
+    A second try with the same claim is admitted until the till has been heard from: a till may lose power
+    between the answer and its disk.
+    """
+    _check_request(event)
+    row: Mapping[str, Any] | None = table.get_item(Key={"thing": thing}, ConsistentRead=True).get("Item")
+    if row is None:
+        raise RefusedError("no kit was made for this serial")
+    if row.get("state") != "pending":
+        raise RefusedError(f"the till is {row.get('state')}, not pending")
+    if row.get("claim_certificate_id") != event["claimCertificateId"]:
+        raise RefusedError("the claim belongs to another kit")
+    if int(row.get("claim_expires_at", 0)) <= now:
+        raise RefusedError("the claim has expired")
+    _note_certificate(table, thing, event)
+    return row
+
+
+def _check_request(event: Mapping[str, Any]) -> None:
+    parameters = event.get("parameters", {})
+    if unexpected := sorted(set(parameters) - PARAMETERS):
+        raise RefusedError(f"a device may give its serial only, not {', '.join(unexpected)}")
+    if not SERIAL.fullmatch(str(parameters.get("SerialNumber", ""))):
+        raise RefusedError("the serial has a wrong form")
+    if not event.get("claimCertificateId"):
+        raise RefusedError("the request did not come with a claim")
+
+
+def _note_certificate(table: Any, thing: str, event: Mapping[str, Any]) -> None:
+    """Remember the certificate, unless the row has changed since it was read."""
+    try:
+        table.update_item(
+            Key={"thing": thing},
+            UpdateExpression="SET certificate_ids ="
+            " list_append(if_not_exists(certificate_ids, :none), :this)",
+            ConditionExpression="#state = :pending AND claim_certificate_id = :claim",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues={
+                ":none": [],
+                ":this": [event["certificateId"]],
+                ":pending": "pending",
+                ":claim": event["claimCertificateId"],
+            },
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        raise RefusedError("the till's row changed while it was being admitted") from error
+
+
+def _count_refusal(table: Any, thing: str) -> None:
+    """Only rows that exist count: a stolen claim must not be able to fill the table."""
+    try:
+        table.update_item(
+            Key={"thing": thing},
+            UpdateExpression="ADD refusals :one",
+            ConditionExpression="attribute_exists(thing)",
+            ExpressionAttributeValues={":one": 1},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+
+
+def _log(outcome: str, thing: str, event: Mapping[str, Any], **more: str) -> None:
+    document = {
+        "outcome": outcome,
+        "thing": thing,
+        "claim_certificate_id": event.get("claimCertificateId"),
+        "certificate_id": event.get("certificateId"),
+        "client_id": event.get("clientId"),
+        **more,
+    }
+    print(json.dumps(document))  # noqa: T201 - a function's log is its standard output
