@@ -1,0 +1,72 @@
+"""Start the till: `python -m edge_components.pos`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import uvicorn
+
+from edge_components.edgekit import config, ipc
+
+from .api import create
+from .database import check_library
+from .errors import NotSellingError
+from .nucleus import Nucleus
+from .settings import Settings
+from .till import Till
+
+_log = logging.getLogger("pos")
+
+
+def main() -> None:
+    """Serve until SIGTERM, which finishes what is queued and closes the ledger."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(name)s %(message)s")
+    os.umask(0o002)  # the ledger's folder belongs to a group of readers
+    settings = _settings()
+    try:
+        check_library()
+    except NotSellingError as error:
+        sys.exit(error.message)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    nucleus = Nucleus(os.environ, settings.quiet_seconds)
+    till = Till(settings, committed=nucleus.committed)
+    uvicorn.run(
+        create(till, nucleus),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=10,
+        limit_concurrency=None,
+    )
+
+
+def _settings() -> Settings:
+    """The configuration, or as much of it as can be had: a till sells with its defaults."""
+    degraded = ipc.Degraded(_log)
+    connection = None
+    try:
+        connection = ipc.connect(os.environ)
+        found = config.read(connection, os.environ)
+    except ipc.IpcError as error:
+        degraded.say("the configuration is the default one", error)
+        found = {}
+    except config.ConfigurationError as error:
+        sys.exit(str(error))
+    finally:
+        if connection is not None:
+            connection.close()
+    loaded = config.build(Settings, found)
+    for problem in loaded.problems:
+        _log.warning("configuration: %s", problem)
+    return loaded.settings
+
+
+if __name__ == "__main__":
+    main()

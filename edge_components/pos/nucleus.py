@@ -1,0 +1,79 @@
+"""What pos asks of Greengrass, in a thread of its own: never on the selling path, and never needed by it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+
+from edge_components.edgekit import ipc
+from edge_components.edgekit.backoff import Backoff
+
+WAKE_TOPIC = "greentill/ledger/wake"
+_log = logging.getLogger("pos.nucleus")
+
+
+class Nucleus:
+    """Wakes the ledger's readers after commits, and lets component updates wait for a quiet moment."""
+
+    def __init__(self, environment: Mapping[str, str], quiet_seconds: float) -> None:
+        self._environment = environment
+        self._quiet = quiet_seconds
+        self._due = threading.Event()
+        self._stopping = threading.Event()
+        self._degraded = ipc.Degraded(_log)
+        self._connection: ipc.Ipc | None = None
+        self._last_activity = float("-inf")
+        self._thread = threading.Thread(target=self._run, name="nucleus", daemon=True)
+
+    def start(self) -> None:
+        """Nothing to do where there is no nucleus."""
+        if ipc.available(self._environment):
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._due.set()
+
+    def committed(self) -> None:
+        """Something is new in the ledger; many calls become one message."""
+        self._due.set()
+
+    def busy(self) -> None:
+        """A basket is open or being paid."""
+        self._last_activity = time.monotonic()
+
+    def defer_milliseconds(self) -> int:
+        """How long a component update should still wait for the till to be quiet."""
+        return max(0, int((self._last_activity + self._quiet - time.monotonic()) * 1_000))
+
+    def _run(self) -> None:
+        backoff = Backoff(base=1, cap=60)
+        while not self._stopping.is_set():
+            self._due.wait()
+            self._due.clear()
+            try:
+                self._connected().publish_local(WAKE_TOPIC, {})
+                backoff.reset()
+            except ipc.IpcError as error:
+                self._degraded.say("readers of the ledger are not woken, they poll", error)
+                self._disconnect()
+                self._stopping.wait(backoff.next())
+
+    def _connected(self) -> ipc.Ipc:
+        if self._connection is None:
+            connection = ipc.connect(self._environment)
+            if connection is None:
+                raise ipc.IpcError("there is no nucleus")
+            self._connection = connection
+            try:
+                connection.watch_updates(self.defer_milliseconds)
+            except ipc.IpcError as error:
+                self._degraded.say("updates do not wait for a quiet moment", error)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

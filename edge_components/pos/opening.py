@@ -1,0 +1,164 @@
+"""Opening the ledger at start: what is checked before a sale may go into it, and when a new epoch begins."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from edge_components.edgekit import record
+from edge_components.edgekit.ledger import LedgerReader, LedgerUnavailableError
+
+from . import database
+from .assignment import Assignment
+from .clock import Clock
+from .errors import DamagedLedgerError, NotSellingError
+from .ledger import Ledger, read_position, set_machine
+from .settings import Settings
+
+LAST_HASHES = 1_000
+SMALL_BYTES = 8 * 1024 * 1024  # a file that quick_check reads in well under a second on a Pi
+_log = logging.getLogger("pos.ledger")
+
+
+def open_checked(settings: Settings, assignment: Assignment, clock: Clock) -> Ledger:
+    """An open ledger whose newest records hold; a damaged or foreign one is set aside and a new one begun."""
+    path = settings.ledger_path
+    database.finish_setting_aside(path)
+    existed = path.exists()
+    reason = "new_ledger" if not settings.cursor_path.exists() else "ledger_missing"
+    previous: Mapping[str, Any] | None = None
+    if existed:
+        try:
+            return _existing(settings, assignment, clock)
+        except DamagedLedgerError as error:
+            reason = "ledger_damaged"
+            _log.error("the ledger is damaged (%s); it is set aside and a new epoch begins", error)
+        except _ForeignLedgerError as error:
+            reason = "thing_changed"
+            _log.warning("%s; its ledger is set aside and a new epoch begins", error)
+        previous = _last_head(path)
+        _set_aside(path, clock, reason)
+    return _fresh(settings, assignment, clock, reason, previous)
+
+
+class _ForeignLedgerError(Exception):
+    """A ledger of another thing: its records may not go out under this till's name."""
+
+
+def _existing(settings: Settings, assignment: Assignment, clock: Clock) -> Ledger:
+    connection = database.open_ledger(settings.ledger_path)
+    try:
+        return _checked(connection, settings, assignment, clock)
+    except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as error:
+        connection.close(force=True)
+        raise DamagedLedgerError(str(error)) from error
+    except apsw.Error as error:
+        connection.close(force=True)
+        raise NotSellingError("ledger_closed", f"the ledger cannot be read: {error}") from error
+    except BaseException:
+        connection.close(force=True)
+        raise
+
+
+def _checked(connection: apsw.Connection, settings: Settings, assignment: Assignment, clock: Clock) -> Ledger:
+    if database.is_new(connection):  # a power cut came between making the file and its first commit
+        return _begin(Ledger(connection, clock, assignment, None), settings, "new_ledger", None)
+    version = database.meta(connection, "schema_version")
+    if version != database.SCHEMA_VERSION:
+        raise NotSellingError("ledger_closed", f"the ledger has schema {version}; this version knows another")
+    if (
+        database.meta(connection, "closed") != "cleanly"
+        and settings.ledger_path.stat().st_size <= SMALL_BYTES
+    ):
+        database.quick_check(connection)
+    _check_hashes(connection)
+    thing = database.meta(connection, "thing")
+    if thing != assignment.thing:
+        raise _ForeignLedgerError(f"the ledger belongs to {thing}, this till is {assignment.thing}")
+    position = read_position(connection)
+    if position is None:
+        raise DamagedLedgerError("the ledger holds no record")
+    ledger = Ledger(connection, clock, assignment, position)
+    machine = machine_id(settings)
+    with connection:
+        database.set_meta(connection, "closed", "no")
+        if machine and machine != database.meta(connection, "machine_id"):
+            head = {"epoch": position.epoch, "seq": position.seq, "hash": position.hash}
+            ledger.open_epoch("machine_changed", head, position.epoch)
+            set_machine(connection, assignment, machine)
+    return ledger
+
+
+def _check_hashes(connection: apsw.Connection) -> None:
+    rows = connection.execute(
+        "SELECT hash, record FROM records ORDER BY epoch DESC, seq DESC LIMIT ?", (LAST_HASHES,)
+    ).fetchall()
+    records = []
+    for row_hash, text in reversed(rows):
+        try:
+            found = record.parse(text)
+        except record.RecordError as error:
+            raise DamagedLedgerError(f"a record is not JSON: {error}") from error
+        if not isinstance(found, dict) or set(found) != set(record.KEYS) or found["hash"] != row_hash:
+            raise DamagedLedgerError(f"the record with hash {row_hash} is not what it was")
+        records.append(found)
+    broken = record.first_break(records)
+    if broken is not None:
+        raise DamagedLedgerError(str(broken))
+
+
+def _fresh(
+    settings: Settings, assignment: Assignment, clock: Clock, reason: str, previous: Mapping[str, Any] | None
+) -> Ledger:
+    try:
+        connection = database.open_ledger(settings.ledger_path)
+        return _begin(Ledger(connection, clock, assignment, None), settings, reason, previous)
+    except (apsw.Error, DamagedLedgerError) as error:
+        raise NotSellingError("ledger_closed", f"no ledger can be made: {error}") from error
+
+
+def _begin(ledger: Ledger, settings: Settings, reason: str, previous: Mapping[str, Any] | None) -> Ledger:
+    with ledger.connection:
+        database.create_schema(ledger.connection)
+        set_machine(ledger.connection, ledger.assignment, machine_id(settings))
+        ledger.open_epoch(reason, previous, previous["epoch"] if previous else _last_delivered(settings))
+    return ledger
+
+
+def _last_head(path: Path) -> dict[str, Any] | None:
+    """The newest record of a ledger that is about to be set aside, if it can still be read."""
+    with LedgerReader(path) as reader:
+        try:
+            heads = reader.heads()
+        except LedgerUnavailableError:
+            return None
+    return {"epoch": heads[-1].epoch, "seq": heads[-1].seq, "hash": heads[-1].hash} if heads else None
+
+
+def _last_delivered(settings: Settings) -> str | None:
+    """The epoch that sync last delivered from: a new one must come after it even when the clock is behind."""
+    try:
+        epoch = json.loads(settings.cursor_path.read_text(encoding="utf-8"))["epoch"]
+        int(epoch, 16)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return str(epoch)
+
+
+def _set_aside(path: Path, clock: Clock, reason: str) -> None:
+    moment = clock.now()
+    name = f"{moment.utc:%Y%m%dT%H%M%S}-{moment.monotonic}-{reason}"
+    database.set_aside(path, path.parent / "set-aside" / name)
+
+
+def machine_id(settings: Settings) -> str:
+    """The machine's own identity, or nothing where it has none."""
+    try:
+        return settings.machine_id_path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""

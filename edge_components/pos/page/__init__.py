@@ -1,0 +1,74 @@
+"""The till page: files served as they are, with a policy that lets nothing else in."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Response
+
+from ..answers import json_answer
+
+if TYPE_CHECKING:
+    from ..till import Till
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+_FILES = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/till.css": ("till.css", "text/css; charset=utf-8"),
+    "/till.js": ("till.js", "text/javascript; charset=utf-8"),
+    "/basket.js": ("basket.js", "text/javascript; charset=utf-8"),
+    "/delivery.js": ("delivery.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+
+def add_routes(app: FastAPI, till: Till) -> None:
+    """The page, and what it needs to know of the till."""
+    folder = resources.files(__package__)
+    for path, (name, media_type) in _FILES.items():
+        _add_file(app, path, (folder / name).read_bytes(), media_type)
+    shipped = json.loads((folder / "products.json").read_text(encoding="utf-8"))
+
+    @app.get("/v1/till", summary="What the till page shows: the store, its money, its product buttons")
+    async def describe() -> Response:
+        assignment, _ = till.ready()
+        return json_answer(
+            {
+                "thing": assignment.thing,
+                "store": assignment.store,
+                "store_name": assignment.store_name,
+                "terminals": assignment.terminals,
+                "currency": assignment.currency,
+                "currency_exponent": assignment.currency_exponent,
+                "locale": assignment.locale,
+                "products": _products(till) or shipped,
+            }
+        )
+
+
+def _add_file(app: FastAPI, path: str, content: bytes, media_type: str) -> None:
+    async def serve() -> Response:
+        return Response(content, headers=_HEADERS, media_type=media_type)
+
+    app.add_api_route(path, serve, include_in_schema=False)
+
+
+def _products(till: Till) -> list[dict[str, Any]] | None:
+    """The store's own buttons, if somebody put them beside the ledger."""
+    try:
+        found = json.loads((till.settings.data_dir / "products.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, list) else None

@@ -1,0 +1,171 @@
+"""From what a terminal sent to what the record says: totals, and an exception for each rule that was broken.
+
+A sale has happened when it arrives here, so a broken rule is written down and never refuses it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from edge_components.edgekit import money
+
+from .assignment import Assignment
+from .masking import mask
+from .model import Basket, Line, Reason, SaleRequest
+
+_MOST_EXCEPTIONS = 50  # a record must stay below 400 KB
+_UUID_VERSION = 14  # index of the version digit in a UUID's text
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """A sale ready to be recorded: what varies between records is added by the ledger."""
+
+    sale_id: str
+    terminal: str
+    cashier: str
+    body: Mapping[str, Any]
+    exceptions: tuple[Mapping[str, str], ...]
+
+    def content(self) -> tuple[Any, ...]:
+        return content(self.terminal, self.cashier, self.body)
+
+
+def content(terminal: str, cashier: str, body: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What must be equal for two requests to be the same sale; figures that we derive are not in it."""
+    said = ("currency", "lines", "payments", "customer_ref", "sold_at")
+    return (terminal, cashier, body["totals"]["total"], *(body[key] for key in said))
+
+
+def prepare(request: SaleRequest, assignment: Assignment, tax_rates: Mapping[str, str]) -> Sale:
+    """The sale as it will be recorded."""
+    reasons = broken_rules(request, assignment, tax_rates)
+    sale_id = request.sale_id.lower()
+    if sale_id[_UUID_VERSION] != "7":
+        reasons.append(_reason("sale_id_not_v7", "the sale_id is not a UUIDv7", "/sale_id"))
+    masked = _Masker(reasons)
+    cashier = masked(request.cashier, "/cashier")
+    lines = [_line(line, masked, f"/lines/{index}") for index, line in enumerate(request.lines)]
+    body = {
+        "currency": request.currency,
+        "lines": lines,
+        "payments": [
+            {"method": masked(payment.method, f"/payments/{index}/method"), "amount": payment.amount}
+            for index, payment in enumerate(request.payments)
+        ],
+        "totals": _totals(request, assignment, tax_rates),
+        "customer_ref": masked(request.customer_ref, "/customer_ref") if request.customer_ref else None,
+        "sold_at": request.sold_at,
+    }
+    return Sale(sale_id, request.terminal, cashier, body, _bounded(reasons))
+
+
+def broken_rules(basket: Basket, assignment: Assignment, tax_rates: Mapping[str, str]) -> list[Reason]:
+    """Every rule that the basket breaks, not only the first."""
+    reasons = []
+    if basket.terminal not in assignment.terminals:
+        reasons.append(
+            _reason("terminal_unknown", f"{basket.terminal} is not a terminal of this till", "/terminal")
+        )
+    if basket.currency != assignment.currency:
+        text = f"the store's currency is {assignment.currency}, not {basket.currency}"
+        reasons.append(_reason("currency_differs", text, "/currency"))
+    if not basket.lines:
+        reasons.append(_reason("no_lines", "there is no line", "/lines"))
+    for index, line in enumerate(basket.lines):
+        reasons.extend(_line_rules(line, f"/lines/{index}", assignment.currency_exponent, tax_rates))
+    reasons.extend(_sums(basket))
+    return reasons
+
+
+def _line_rules(line: Line, path: str, exponent: int, tax_rates: Mapping[str, str]) -> list[Reason]:
+    reasons = []
+    if not _explained(line, exponent):
+        quantity = f"{line.quantity}e-{line.quantity_scale}"
+        text = f"{quantity} x {line.unit_price} - {line.discount} is not {line.total}"
+        reasons.append(_reason("line_total_mismatch", text, f"{path}/total"))
+    if tax_rates and line.tax_code is not None and line.tax_code not in tax_rates:
+        reasons.append(
+            _reason("tax_code_unknown", f"no rate for tax code {line.tax_code}", f"{path}/tax_code")
+        )
+    return reasons
+
+
+def _explained(line: Line, exponent: int) -> bool:
+    """Whether price and quantity lead to the total; a price finer than the currency is a rounded one."""
+    if line.unit_price is None or line.quantity == 0:
+        return True
+    exact = line.total + line.discount
+    if money.line_total(line.quantity, line.quantity_scale, line.unit_price, exponent) == exact:
+        return True
+    digits = len(line.unit_price.partition(".")[2])
+    if digits <= exponent:
+        return False
+    quantity = Fraction(line.quantity, 10**line.quantity_scale)
+    slack = abs(quantity) * Fraction(10**exponent, 2 * 10**digits) + Fraction(1, 2)
+    return bool(abs(quantity * money.decimal(line.unit_price) * 10**exponent - exact) <= slack)
+
+
+def _sums(basket: Basket) -> list[Reason]:
+    reasons = []
+    total = basket.totals.total
+    lines = sum(line.total for line in basket.lines)
+    if lines != total:
+        reasons.append(_reason("sum_mismatch", f"the lines come to {lines}, not {total}", "/totals/total"))
+    paid = sum(payment.amount for payment in basket.payments)
+    if basket.payments and paid != total:
+        reasons.append(_reason("payments_mismatch", f"the payments come to {paid}, not {total}", "/payments"))
+    if not basket.payments and total and isinstance(basket, SaleRequest):
+        reasons.append(_reason("no_payment", f"nothing was paid of {total}", "/payments"))
+    return reasons
+
+
+def _totals(request: SaleRequest, assignment: Assignment, tax_rates: Mapping[str, str]) -> dict[str, Any]:
+    sums: dict[str, int] = defaultdict(int)
+    for line in request.lines:
+        if line.tax_code is not None and line.tax_code in tax_rates:
+            sums[line.tax_code] += line.total
+    by_code = {
+        code: money.tax(amount, tax_rates[code], included=assignment.prices_include_tax)
+        for code, amount in sums.items()
+    }
+    return {
+        "total": request.totals.total,
+        "discount": sum(line.discount for line in request.lines),
+        "tax": sum(tax.tax for tax in by_code.values()) if tax_rates else None,
+        "tax_by_code": {code: {"base": tax.base, "tax": tax.tax} for code, tax in by_code.items()},
+    }
+
+
+class _Masker:
+    """Masks free text, and notes where something was hidden."""
+
+    def __init__(self, reasons: list[Reason]) -> None:
+        self._reasons = reasons
+
+    def __call__(self, text: str, path: str) -> str:
+        masked = mask(text)
+        if masked != text:
+            self._reasons.append(
+                _reason("card_number_masked", "what looked like a card number was hidden", path)
+            )
+        return masked
+
+
+def _line(line: Line, masked: _Masker, path: str) -> dict[str, Any]:
+    return {**line.model_dump(), "description": masked(line.description, f"{path}/description")}
+
+
+def _bounded(reasons: list[Reason]) -> tuple[Mapping[str, str], ...]:
+    kept = reasons[:_MOST_EXCEPTIONS]
+    if len(reasons) > len(kept):
+        kept.append(_reason("more", f"{len(reasons) - len(kept)} more exceptions are not listed", ""))
+    return tuple(reason.model_dump() for reason in kept)
+
+
+def _reason(code: str, message: str, path: str) -> Reason:
+    return Reason(code=code, message=message, path=path)

@@ -1,0 +1,202 @@
+"""A till's state: waiting for its assignment, selling, or unable to; and what its health is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from edge_components.edgekit.ledger import Head, LedgerReader, LedgerUnavailableError, Row
+
+from . import VERSION
+from .assignment import Assignment, AssignmentError, AssignmentFile
+from .clock import Clock
+from .errors import NotSellingError
+from .ledger import Outcome, Rejection
+from .lock import LedgerLock
+from .opening import open_checked
+from .rules import Sale
+from .settings import Settings
+from .writer import Writer
+
+_REMEMBERED_REJECTIONS = 256
+_log = logging.getLogger("pos.till")
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """What sync has delivered, as it published it."""
+
+    epoch: str
+    seq: int
+
+
+class Till:
+    """What the HTTP API talks to."""
+
+    def __init__(self, settings: Settings, *, committed: Callable[[], None]) -> None:
+        self.settings = settings
+        self.assignment: Assignment | None = None
+        self._committed = committed
+        self._file = AssignmentFile(settings.assignment_path)
+        self._lock = LedgerLock(settings.data_dir)
+        self._clock = Clock()
+        self._reader = LedgerReader(settings.ledger_path)
+        self._writer: Writer | None = None
+        self._earlier: tuple[Head, ...] = ()
+        self._cursor: tuple[int, Cursor | None] = (0, None)
+        self._rejected: OrderedDict[str, None] = OrderedDict()
+        text = f"the till has no assignment yet: {settings.assignment_path} is not there"
+        self._refusal = NotSellingError("no_assignment", text)
+
+    async def watch_assignment(self) -> None:
+        """Open the ledger once there is an assignment, and follow its changes; runs until cancelled."""
+        while True:
+            await asyncio.to_thread(self.look_for_assignment)
+            await asyncio.sleep(self.settings.assignment_poll_seconds)
+
+    def look_for_assignment(self) -> None:
+        try:
+            found = self._file.changed()
+        except AssignmentError as error:
+            _log.warning("%s", error)
+            if self.assignment is None:
+                self._refusal = NotSellingError("assignment_invalid", str(error))
+            return
+        if found is not None and self.assignment is not None and found.thing != self.assignment.thing:
+            _log.warning("the assignment is now for %s: starting again as that till", found.thing)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        self.assignment = found or self.assignment
+        if self.assignment is not None:
+            self._serve(self.assignment)
+
+    def _serve(self, assignment: Assignment) -> None:
+        if self._writer is not None:
+            self._writer.assign(assignment)
+            return
+        try:
+            self._lock.take()
+            ledger = open_checked(self.settings, assignment, self._clock)
+        except (NotSellingError, OSError) as error:
+            refusal = (
+                error if isinstance(error, NotSellingError) else NotSellingError("ledger_closed", str(error))
+            )
+            if str(refusal) != str(self._refusal):
+                _log.error("%s", refusal)
+            self._refusal = refusal
+            return
+        epoch = ledger.position.epoch
+        self._earlier = tuple(head for head in self._reader.heads() if head.epoch != epoch)
+        writer = Writer(
+            ledger,
+            queue_limit=self.settings.queue_limit,
+            reserve_bytes=self.settings.reserve_bytes,
+            committed=self._committed,
+        )
+        writer.start()
+        self._writer = writer
+        _log.info("selling as %s in epoch %s after seq %d", assignment.thing, epoch, writer.position.seq)
+        self._committed()
+
+    def ready(self) -> tuple[Assignment, Writer]:
+        """What selling needs; raises NotSellingError with the reason why not."""
+        if self.assignment is None or self._writer is None:
+            raise self._refusal
+        return self.assignment, self._writer
+
+    async def record(self, sale: Sale) -> Outcome:
+        """Commit a sale; raises NotSellingError."""
+        _, writer = self.ready()
+        outcome = await writer.submit(sale)
+        if outcome is None:
+            raise NotSellingError("ledger_closed", "the ledger gave no answer")
+        return outcome
+
+    async def reject(self, rejection: Rejection) -> None:
+        """Commit a rejection; a terminal that repeats the same bytes is recorded once."""
+        if rejection.digest in self._rejected:
+            return
+        _, writer = self.ready()
+        await writer.submit(rejection)
+        self._rejected[rejection.digest] = None
+        if len(self._rejected) > _REMEMBERED_REJECTIONS:
+            self._rejected.popitem(last=False)
+
+    async def find(self, sale_id: str) -> Row | None:
+        """A recorded sale; raises NotSellingError when there is no ledger to read."""
+        try:
+            return await asyncio.to_thread(self._reader.sale, sale_id.lower())
+        except LedgerUnavailableError as error:
+            raise NotSellingError("ledger_closed", str(error)) from error
+
+    def delivered(self, epoch: str, seq: int) -> bool:
+        cursor = self._read_cursor()
+        return cursor is not None and (epoch, seq) <= (cursor.epoch, cursor.seq)
+
+    def health(self) -> Mapping[str, Any]:
+        """Costs the same however long the ledger is: a few values in memory and at most one row."""
+        position = self._writer.position if self._writer else None
+        records = sum(head.seq for head in self._earlier) + (position.seq if position else 0)
+        backlog = self._backlog()
+        return {
+            "status": "selling" if self._writer else self._refusal.code,
+            "thing": self.assignment.thing if self.assignment else None,
+            "store": self.assignment.store if self.assignment else None,
+            "epoch": position.epoch if position else None,
+            "seq": position.seq if position else None,
+            "records": records,
+            "backlog": backlog,
+            "oldest_undelivered_seconds": self._oldest_undelivered()
+            if backlog
+            else 0
+            if backlog == 0
+            else None,
+            "version": VERSION,
+            "catalogue_version": None,
+        }
+
+    def _backlog(self) -> int | None:
+        cursor = self._read_cursor()
+        if cursor is None or self._writer is None:
+            return None
+        position = self._writer.position
+        heads = [*((head.epoch, head.seq) for head in self._earlier), (position.epoch, position.seq)]
+        later = sum(seq for epoch, seq in heads if epoch > cursor.epoch)
+        return later + sum(max(0, seq - cursor.seq) for epoch, seq in heads if epoch == cursor.epoch)
+
+    def _oldest_undelivered(self) -> int | None:
+        cursor = self._read_cursor()
+        try:
+            rows = self._reader.after(cursor.epoch, cursor.seq, limit=1) if cursor else []
+        except LedgerUnavailableError:
+            return None
+        if not rows:
+            return 0
+        recorded = datetime.fromisoformat(rows[0].recorded_at)
+        return max(0, int((datetime.now(UTC) - recorded).total_seconds()))
+
+    def _read_cursor(self) -> Cursor | None:
+        path = self.settings.cursor_path
+        try:
+            version = path.stat().st_mtime_ns
+            if version != self._cursor[0]:
+                found = json.loads(path.read_text(encoding="utf-8"))
+                self._cursor = (version, Cursor(str(found["epoch"]), int(found["seq"])))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return self._cursor[1]
+
+    def close(self) -> None:
+        """Finish what is queued and close the ledger cleanly."""
+        if self._writer is not None:
+            self._writer.stop()
+        self._reader.close()
+        self._lock.release()

@@ -1,0 +1,175 @@
+"""The one thread that writes: group commit, answers only after COMMIT has returned."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import queue
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from . import database
+from .assignment import Assignment
+from .errors import NotSellingError
+from .ledger import Ledger, Outcome, Position, Rejection
+from .rules import Sale
+
+EXIT_IO_ERROR = 74  # EX_IOERR of sysexits.h; the supervisor starts a new process, which reopens the file
+_LARGEST_BATCH = 256
+_CHECKPOINT_PAGES = 1_000
+_log = logging.getLogger("pos.writer")
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Sale | Rejection
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Outcome | None]
+    outcome: Outcome | None = None
+    error: Exception | None = None
+
+
+class Writer:
+    """Owns the ledger from `start` to `stop`. What queued during one sync goes into the next transaction."""
+
+    def __init__(
+        self, ledger: Ledger, *, queue_limit: int, reserve_bytes: int, committed: Callable[[], None]
+    ) -> None:
+        self._ledger = ledger
+        self._limit = queue_limit
+        self._reserve = reserve_bytes
+        self._committed = committed
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._folder = Path(ledger.connection.filename).parent
+        self._wal_pages = 0
+        self._accepting = True
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self.position: Position = ledger.position  # what is on disk
+
+    def start(self) -> None:
+        self._ledger.connection.set_wal_hook(self._after_commit)
+        self._thread.start()
+
+    def assign(self, assignment: Assignment) -> None:
+        """Sell under a changed assignment of the same thing from the next record on."""
+        self._ledger.assignment = assignment
+
+    async def submit(self, work: Sale | Rejection) -> Outcome | None:
+        """Record it; returns once it is on disk. Raises NotSellingError when it can't be taken now."""
+        if not self._accepting:
+            raise NotSellingError("stopping", "the till is stopping")
+        if self._jobs.qsize() >= self._limit:
+            raise NotSellingError("busy", "more sales are waiting than the till can hold")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome | None] = loop.create_future()
+        self._jobs.put(_Job(work, loop, future))
+        return await future
+
+    def stop(self) -> None:
+        """Finish what is queued, then close the file cleanly."""
+        self._accepting = False
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while self._write_batch():
+                pass
+            self._close()
+        except Exception:  # noqa: BLE001 - whatever it is, the state of the file is unknown
+            # After a failed sync nobody knows what is on disk: only reading the file again tells.
+            _log.exception("the ledger cannot be written; leaving, so that it is opened anew")
+            os._exit(EXIT_IO_ERROR)
+
+    def _write_batch(self) -> bool:
+        batch, more = self._collect()
+        if batch:
+            self._commit(batch)
+            self._answer(batch)
+            self._committed()
+            if self._wal_pages >= _CHECKPOINT_PAGES:
+                self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return more
+
+    def _collect(self) -> tuple[list[_Job], bool]:
+        batch: list[_Job] = []
+        job = self._jobs.get()
+        while job is not None:
+            batch.append(job)
+            if len(batch) == _LARGEST_BATCH:
+                return batch, True
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return batch, True
+        return batch, False
+
+    def _commit(self, batch: list[_Job]) -> None:
+        if shutil.disk_usage(self._folder).free < self._reserve:
+            for job in batch:
+                job.error = NotSellingError("disk_full", "the till's disk is full: free some space")
+            return
+        connection = self._ledger.connection
+        connection.execute("BEGIN IMMEDIATE").fetchall()
+        for job in batch:
+            self._record(job, connection)
+        connection.execute("COMMIT").fetchall()
+        self.position = self._ledger.position
+
+    def _record(self, job: _Job, connection: apsw.Connection) -> None:
+        before = self._ledger.position
+        connection.execute("SAVEPOINT sale").fetchall()
+        try:
+            if isinstance(job.work, Sale):
+                job.outcome = self._ledger.add_sale(job.work)
+            else:
+                self._ledger.add_rejection(job.work)
+        except (apsw.IOError, apsw.FullError, apsw.CorruptError, apsw.NotADBError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one sale's fault must not cost the others theirs
+            connection.execute("ROLLBACK TO sale").fetchall()
+            self._ledger.restore(before)
+            job.outcome, job.error = None, error
+        connection.execute("RELEASE sale").fetchall()
+
+    @staticmethod
+    def _answer(batch: list[_Job]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+        for job in batch:
+            by_loop.setdefault(job.loop, []).append(job)
+        for loop, jobs in by_loop.items():
+            loop.call_soon_threadsafe(_resolve, jobs)
+
+    def _after_commit(self, _connection: Any, _name: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self, mode: int) -> None:
+        try:
+            self._ledger.connection.wal_checkpoint(mode=mode)
+        except apsw.BusyError:
+            return  # a reader holds on to old pages; the next one will do
+        self._wal_pages = 0
+
+    def _close(self) -> None:
+        connection = self._ledger.connection
+        database.set_meta(connection, "closed", "cleanly")
+        self._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        connection.close()
+
+
+def _resolve(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.future.done():  # the terminal went away; its sale is recorded all the same
+            continue
+        if job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.outcome)
