@@ -77,4 +77,3 @@ class Function(Construct):
                 timeout=timeout or Duration.minutes(15),
                 memory_size=memory_mb,
             )
-        self.function.node.add_dependency(self.role)

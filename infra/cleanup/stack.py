@@ -39,7 +39,7 @@ class Cleanup(Stack):
             environment={"ACCOUNT": names.account},
             timeout=Duration.minutes(15),
         )
-        swept = CustomResource(
+        CustomResource(
             self,
             "Swept",
             resource_type="Custom::SweptFleet",
@@ -47,7 +47,6 @@ class Cleanup(Stack):
             service_timeout=Duration.hours(1),
             properties={"Fleet": names.fleet, "Stages": list(stages)},
         )
-        swept.node.add_dependency(sweeper)
         acknowledge(
             sweeper,
             "It finds what carries the fleet's name by listing; certificates and deployments have ids of "

@@ -42,14 +42,13 @@ class Components(Stack):
             environment={"FLEET": names.fleet, "ACCOUNT": names.account},
             memory_mb=512,
         )
-        published = CustomResource(
+        CustomResource(
             self,
             "Published",
             resource_type="Custom::ComponentVersions",
             service_token=publisher.function.function_arn,
             properties={"Versions": versions},
         )
-        published.node.add_dependency(publisher)
         acknowledge(
             publisher,
             "It reads staged assets, writes below components/, and handles this fleet's components.",

@@ -63,7 +63,7 @@ class Provisioning(Construct):
             "The policy that AWS IoT documents as required for a provisioning role.",
             "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSIoTThingsRegistration]",
         )
-        template = iot.CfnProvisioningTemplate(
+        iot.CfnProvisioningTemplate(
             self,
             "Template",
             template_name=self._names.provisioning_template,
@@ -75,7 +75,6 @@ class Provisioning(Construct):
                 target_arn=hook.function.function_arn, payload_version="2020-04-01"
             ),
         )
-        template.node.add_dependency(hook, role)
 
     def _close_claim_on_first_contact(self) -> None:
         contact = _registry_function(

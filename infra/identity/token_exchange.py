@@ -26,14 +26,13 @@ class TokenExchange(Construct):
             assumed_by=iam.ServicePrincipal("credentials.iot.amazonaws.com"),
             inline_policies={"till": iam.PolicyDocument(statements=statements(names))},
         )
-        alias = iot.CfnRoleAlias(
+        iot.CfnRoleAlias(
             self,
             "Alias",
             role_alias=names.role_alias,
             role_arn=role.role_arn,
             credential_duration_seconds=SECONDS,
         )
-        alias.node.add_dependency(role)
         segments = f"Resource::arn:aws:s3:::{names.sales_bucket}/sales/date={ANY_DATE}/till={THING}/*"
         acknowledge(
             role,

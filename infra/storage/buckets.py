@@ -48,7 +48,7 @@ class Buckets(Construct):
             service_token=emptier.function.function_arn,
             properties={"Buckets": buckets},
         )
-        resource.node.add_dependency(emptier, self.sales, self.artifacts)
+        resource.node.add_dependency(self.sales, self.artifacts)
         acknowledge(
             emptier,
             "It deletes whatever lies in the two buckets of this stack, and nothing else.",
