@@ -44,6 +44,14 @@ class Machine:
         """Whether any process of the machine lives."""
         return cgroup.populated(self.names.machine)
 
+    @property
+    def pid(self) -> int:
+        """The process id, on this host, of the machine's PID 1; MachineError when it is off."""
+        leader = self._find_leader()
+        if leader is None:
+            raise MachineError(f"{self.serial} is not running: boot it first.")
+        return leader
+
     def boot(self, timeout: float = BOOT_SECONDS) -> None:
         """Switch the machine on and wait until systemd has started everything (`timeout` in seconds).
 
@@ -119,7 +127,7 @@ class Machine:
         """The file `inside` as seen from outside; while the machine is off too, unless it lives in memory."""
         relative = Path(inside).relative_to("/") if Path(inside).is_absolute() else Path(inside)
         if relative.parts and relative.parts[0] in IN_MEMORY:
-            return Path(f"/proc/{self._leader()}/root") / relative
+            return Path(f"/proc/{self.pid}/root") / relative
         self.disk.mount()
         return self.disk.mount_point / relative
 
@@ -219,7 +227,7 @@ class Machine:
         entered = [
             "nsenter",
             "--target",
-            str(self._leader()),
+            str(self.pid),
             "--all",
             "--",
             "/usr/bin/env",
@@ -232,12 +240,6 @@ class Machine:
             yield cgroup.entering(directory, [*entered, *become, *argv]), group
         finally:
             cgroup.remove_if_empty(group)
-
-    def _leader(self) -> int:
-        leader = self._find_leader()
-        if leader is None:
-            raise MachineError(f"{self.serial} is not running: boot it first.")
-        return leader
 
     def _find_leader(self) -> int | None:
         """The process id, out here, of the machine's PID 1."""
