@@ -71,6 +71,12 @@ def statements(names: Names) -> list[iam.PolicyStatement]:
             resources=[f"arn:aws:s3:::{names.sales_bucket}/sales/date={ANY_DATE}/till={THING}/*"],
         ),
         iam.PolicyStatement(
+            sid="FindOwnSegments",
+            actions=["s3:ListBucket"],
+            resources=[f"arn:aws:s3:::{names.sales_bucket}"],
+            conditions={"StringLike": {"s3:prefix": f"sales/date={ANY_DATE}/till={THING}/*"}},
+        ),
+        iam.PolicyStatement(
             sid="Artifacts",
             actions=["s3:GetObject"],
             resources=[f"arn:aws:s3:::{names.artifact_bucket}/components/*"],
