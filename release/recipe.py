@@ -15,8 +15,9 @@ from release.errors import ReleaseError
 FLEET = "@FLEET@"
 BUCKET = "@BUCKET@"
 DIGEST = "@DIGEST@"
+SALES_BUCKET = "@SALES_BUCKET@"  # follows from the artifact bucket: both end in account and region
 RUNTIME = "@RUNTIME@"  # filled in at build: the Runtime version that a component is built against
-OPEN_PLACE = re.compile(r"@[A-Z]+@")
+OPEN_PLACE = re.compile(r"@[A-Z_]+@")
 
 
 def render(recipe_text: str, *, fleet: str, bucket: str, digest: str) -> str:
@@ -25,7 +26,8 @@ def render(recipe_text: str, *, fleet: str, bucket: str, digest: str) -> str:
     Raises ReleaseError when a place stays open.
     """
     text = (
-        recipe_text.replace(FLEET, fleet)
+        recipe_text.replace(SALES_BUCKET, sales_bucket(fleet, bucket))
+        .replace(FLEET, fleet)
         .replace(BUCKET, bucket)
         .replace(DIGEST, digest.removeprefix("sha256:"))
     )
@@ -34,6 +36,14 @@ def render(recipe_text: str, *, fleet: str, bucket: str, digest: str) -> str:
             f"The recipe leaves {', '.join(left)} open; only {FLEET}, {BUCKET}, {DIGEST} exist."
         )
     return text
+
+
+def sales_bucket(fleet: str, artifact_bucket: str) -> str:
+    """`greentill-sales-<account>-<region>` from `greentill-artifacts-<account>-<region>`."""
+    prefix = f"{fleet}-artifacts-"
+    if not artifact_bucket.startswith(prefix):
+        raise ReleaseError(f"The artifact bucket {artifact_bucket!r} doesn't begin with {prefix!r}.")
+    return f"{fleet}-sales-{artifact_bucket.removeprefix(prefix)}"
 
 
 def compact(document: Any) -> str:

@@ -1,0 +1,130 @@
+"""Delivery to S3: segments that are fixed in sync.db before they are put, each put once or found again."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import time
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from botocore.exceptions import ClientError
+
+from edge_components.edgekit import keys
+from edge_components.edgekit.ledger import Head, LedgerReader, Row
+from edge_components.sync import refused
+from edge_components.sync.adoption import Adoption
+from edge_components.sync.cloud import Cloud
+from edge_components.sync.errors import NotAwsError
+from edge_components.sync.progress import next_epoch
+from edge_components.sync.settings import Settings
+from edge_components.sync.state import FixedSegment, State
+
+log = logging.getLogger("sync")
+
+SINK = "s3"
+THERE = "PreconditionFailed"
+
+
+def segment(thing: str, rows: Sequence[Row]) -> FixedSegment:
+    """The rows, of one epoch and business date, as they will lie in the bucket: the same bytes every time."""
+    first, last = rows[0], rows[-1]
+    key = keys.segment_key(
+        first.business_date, thing, first.epoch, first=first.seq, last=last.seq, last_hash=last.hash
+    )
+    lines = "".join(f"{row.record}\n" for row in rows)
+    return FixedSegment(key, first.epoch, first.seq, last.seq, gzip.compress(lines.encode(), mtime=0))
+
+
+def _lines(body: bytes) -> bytes | None:
+    """What a segment says; None for what is no segment. Compressed bytes may differ between zlib releases."""
+    try:
+        return gzip.decompress(body)
+    except (OSError, EOFError, zlib.error):
+        return None
+
+
+class BucketSink:
+    """`step` delivers one segment, once it is closed."""
+
+    name = SINK
+
+    def __init__(self, settings: Settings, ledger: LedgerReader, state: State, cloud: Cloud) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._state = state
+        self._cloud = cloud
+        self._adoption = Adoption(settings, ledger, cloud)
+        self._waiting: tuple[str, int, float] | None = None  # the oldest record seen, and when (monotonic)
+
+    def step(self) -> bool:
+        """Deliver what comes next; False when no segment is closed. Raises what stood in the way."""
+        if fixed := self._state.fixed():
+            self._put(fixed)
+            return True
+        heads = self._ledger.heads()
+        head = next_epoch(heads, self._state, SINK)
+        if head is None:
+            return False
+        after = self._state.watermark(SINK, head.epoch)
+        if after is None:
+            after = self._adoption.watermark(head.epoch)
+            self._state.advance(SINK, head.epoch, after)
+        rows = self._closed(head, after, newest=head.epoch == heads[-1].epoch)
+        if rows:
+            self._state.fix(segment(self._settings.thing, rows))
+        return bool(rows)
+
+    def _closed(self, head: Head, after: int, *, newest: bool) -> list[Row]:
+        """The rows of the next segment, or none while it may still grow."""
+        limit = self._settings.segment_records
+        oldest, latest = self._row(head.epoch, after), self._row(head.epoch, head.seq - 1)
+        if oldest is None or latest is None:
+            return []
+        full = head.seq - after >= limit
+        day_over = latest.business_date != oldest.business_date
+        if not (full or day_over or not newest or self._old(oldest)):
+            return []
+        rows = self._ledger.after(head.epoch, after, limit)
+        return [row for row in rows if (row.epoch, row.business_date) == (oldest.epoch, oldest.business_date)]
+
+    def _row(self, epoch: str, after: int) -> Row | None:
+        rows = self._ledger.after(epoch, after, 1)
+        return rows[0] if rows and rows[0].epoch == epoch else None
+
+    def _old(self, oldest: Row) -> bool:
+        """By the record's own time or by what this process has seen: a till's clock may be wrong."""
+        if self._waiting is None or self._waiting[:2] != (oldest.epoch, oldest.seq):
+            self._waiting = (oldest.epoch, oldest.seq, time.monotonic())
+        seen = time.monotonic() - self._waiting[2]
+        recorded = datetime.fromisoformat(oldest.recorded_at).astimezone(UTC)
+        age = (datetime.now(UTC) - recorded).total_seconds()
+        return max(seen, age) >= self._settings.segment_seconds
+
+    def _put(self, fixed: FixedSegment) -> None:
+        try:
+            answer = self._cloud.s3.put_object(
+                Bucket=self._settings.sales_bucket,
+                Key=fixed.key,
+                Body=fixed.body,
+                ContentType="application/gzip",
+                IfNoneMatch="*",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in (THERE, "412"):
+                raise
+            self._compare(fixed)
+        else:
+            if not answer.get("ETag"):
+                raise NotAwsError("PutObject was answered without an ETag")
+        self._state.delivered(SINK, fixed)
+
+    def _compare(self, fixed: FixedSegment) -> None:
+        """The key is taken: by this segment, after an answer was lost, or by something else."""
+        answer = self._cloud.s3.get_object(Bucket=self._settings.sales_bucket, Key=fixed.key)
+        if _lines(answer["Body"].read()) != _lines(fixed.body):
+            refused.keep_segment(self._settings.refused, fixed, "its key holds other content")
+
+    def close(self) -> None:
+        """Nothing is held but what sync.db has."""

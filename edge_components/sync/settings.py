@@ -1,0 +1,67 @@
+"""What sync is told: names in the cloud, pace, patience."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge_components.edgekit.config import limits
+
+
+class SettingsError(Exception):
+    """Something is missing without which nothing can be delivered."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Times in seconds. `thing` and `region` come from the nucleus unless they are configured."""
+
+    sales_table: str = ""
+    sales_bucket: str = ""
+    registry_table: str = ""
+    thing: str = ""
+    region: str = ""
+    data_dir: Path = Path("/var/lib/greentill")
+    segment_records: int = limits(500, minimum=1, maximum=500)
+    segment_seconds: float = limits(300.0, minimum=0.1, maximum=86_400)
+    retry_base_seconds: float = limits(0.5, minimum=0.01, maximum=60)
+    retry_cap_seconds: float = limits(30.0, minimum=0.1, maximum=3_600)
+    poll_seconds: float = limits(1.0, minimum=0.05, maximum=60)
+    assignment_seconds: float = limits(300.0, minimum=0.1, maximum=86_400)
+    connect_timeout_seconds: float = limits(5.0, minimum=0.1, maximum=60)
+    read_timeout_seconds: float = limits(10.0, minimum=0.1, maximum=120)
+    most_writers: int = limits(4, minimum=1, maximum=16)
+
+    @property
+    def ledger(self) -> Path:
+        return self.data_dir / "ledger.db"
+
+    @property
+    def database(self) -> Path:
+        return self.data_dir / "sync.db"
+
+    @property
+    def refused(self) -> Path:
+        return self.data_dir / "refused"
+
+    @property
+    def cursor(self) -> Path:
+        return self.data_dir / "cursors" / "sync.json"
+
+    @property
+    def assignment(self) -> Path:
+        return self.data_dir / "assignment.json"
+
+
+def complete(settings: Settings, environment: Mapping[str, str]) -> Settings:
+    """Fill in what the nucleus says of the till. Raises SettingsError naming what is missing."""
+    filled = replace(
+        settings,
+        thing=settings.thing or environment.get("AWS_IOT_THING_NAME", ""),
+        region=settings.region or environment.get("AWS_REGION", ""),
+    )
+    needed = ("sales_table", "sales_bucket", "registry_table", "thing", "region")
+    if missing := [name for name in needed if not getattr(filled, name)]:
+        raise SettingsError(f"The configuration lacks {', '.join(missing)}.")
+    return filled

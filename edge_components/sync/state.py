@@ -1,0 +1,105 @@
+"""sync.db: how far each sink has got in each epoch, and segments fixed before they are put.
+
+Losing it costs nothing but work: keys are content-addressed, and segments that lie in the bucket are adopted.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import apsw
+
+log = logging.getLogger("sync")
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS watermark(
+    sink TEXT, epoch TEXT, seq INTEGER NOT NULL, PRIMARY KEY(sink, epoch)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS segment(
+    key TEXT PRIMARY KEY, epoch TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    body BLOB NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class FixedSegment:
+    """A segment whose bounds and bytes no longer change."""
+
+    key: str
+    epoch: str
+    first: int
+    last: int
+    body: bytes
+
+
+class State:
+    """Used by every worker; each call is one transaction that is on disk when it returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._connection = _open(path)
+        except (apsw.NotADBError, apsw.CorruptError) as error:
+            aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+            path.rename(aside)
+            for suffix in ("-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            log.critical("ALARM %s is damaged (%s): kept as %s, beginning a new one", path, error, aside.name)
+            self._connection = _open(path)
+
+    def watermark(self, sink: str, epoch: str) -> int | None:
+        """The last contiguous seq that `sink` acknowledged; None for an epoch it hasn't begun."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT seq FROM watermark WHERE sink = ? AND epoch = ?", (sink, epoch)
+            ).fetchone()
+        return int(row[0]) if row else None
+
+    def advance(self, sink: str, epoch: str, seq: int) -> None:
+        """Move a watermark forward; never back."""
+        with self._lock, self._connection:
+            self._advance(sink, epoch, seq)
+
+    def fix(self, segment: FixedSegment) -> None:
+        """Write down a segment before it is put, so that a repeat puts the same bytes under the same key."""
+        values = (segment.key, segment.epoch, segment.first, segment.last, segment.body)
+        with self._lock, self._connection:
+            self._connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?)", values)
+
+    def fixed(self) -> FixedSegment | None:
+        """The segment that is fixed and not acknowledged, if there is one."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT key, epoch, first, last, body FROM segment ORDER BY epoch, first LIMIT 1"
+            ).fetchone()
+        return FixedSegment(*row) if row else None
+
+    def delivered(self, sink: str, segment: FixedSegment) -> None:
+        """The bucket has the segment: move on and forget its bytes, in one transaction."""
+        with self._lock, self._connection:
+            self._advance(sink, segment.epoch, segment.last)
+            self._connection.execute("DELETE FROM segment WHERE key = ?", (segment.key,))
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def _advance(self, sink: str, epoch: str, seq: int) -> None:
+        self._connection.execute(
+            "INSERT INTO watermark VALUES (?, ?, ?)"
+            " ON CONFLICT(sink, epoch) DO UPDATE SET seq = max(seq, excluded.seq)",
+            (sink, epoch, seq),
+        )
+
+
+def _open(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(5_000)
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    connection.execute("PRAGMA synchronous = FULL").fetchall()
+    connection.execute(SCHEMA).fetchall()
+    return connection
