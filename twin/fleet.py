@@ -76,12 +76,11 @@ def bring_up(
     directory = _directory(work_dir)
     image = root_image or ensure_root(lambda line: report("root", line))
     link = Link.start(directory, upstreams(state))
+    installer = _Installer(nucleus_dir, link, image, directory, report)
     wanted = [read_kit(folder) for folder in kits]
     failures: list[BaseException] = []
     with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:
-        begun = [
-            pool.submit(_bring_up_one, kit, nucleus_dir, link, image, directory, report) for kit in wanted
-        ]
+        begun = [pool.submit(installer.bring_up, kit) for kit in wanted]
         for kit, till in zip(wanted, begun, strict=True):
             failure = till.exception()
             if failure is None:

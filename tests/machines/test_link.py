@@ -127,6 +127,14 @@ def test_a_till_without_power_says_no_goodbye_to_the_cloud(till: Till) -> None:
     assert till.link.status()["LINK0001"].connections == before + 1
 
 
+def test_a_till_that_was_shut_down_comes_back_behind_the_same_address(till: Till) -> None:
+    till.machine.shutdown()
+    till.machine.boot()
+    assert till.link.add("LINK0001").pos_url == till.pos_url
+    assert page(till) == "the till page"
+    assert till.fetch("https://aws.twin.internal/") == "gateway"
+
+
 def test_the_lan_side_listens_on_loopback_only(till: Till) -> None:
     port = urlsplit(till.pos_url).port
     assert port

@@ -50,12 +50,17 @@ class Control:
         return {"ok": True}
 
     async def _add(self, serial: str) -> TillProxy:
-        if serial not in self._tills:
-            names = TillNames(self._work_dir, serial)
-            await asyncio.to_thread(network.ensure, names)
-            till = TillProxy(names, self._upstreams)
-            await till.start()
-            self._tills[serial] = till
+        names = TillNames(self._work_dir, serial)
+        await asyncio.to_thread(network.ensure, names)
+        known = self._tills.get(serial)
+        if known is not None and not known.stale:
+            return known
+        lan_port = 0
+        if known is not None:
+            lan_port = known.status().lan_port
+            await known.stop()
+        self._tills[serial] = TillProxy(names, self._upstreams)
+        await self._tills[serial].start(lan_port)
         return self._tills[serial]
 
     def _till(self, serial: str) -> TillProxy:

@@ -1,6 +1,7 @@
 """The link's end of one till: what listens in its namespaces and what is open right now."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -27,18 +28,27 @@ class TillProxy:
         self._upstreams = upstreams
         self._servers: list[asyncio.Server] = []
         self._lan_port = 0
+        self._cable: os.stat_result | None = None
         self._uplink = True
         self._open: set[Relay] = set()
         self._bytes_up = self._bytes_down = 0
 
-    async def start(self) -> None:
-        """Listen on both sides; a fresh cable is plugged in."""
+    @property
+    def stale(self) -> bool:
+        """Whether the cable that it listens on was taken away; another may lie in its place."""
         wan = network.NETNS_DIR / self._names.wan_netns
+        return self._cable is None or not wan.exists() or not os.path.samestat(wan.stat(), self._cable)
+
+    async def start(self, lan_port: int = 0) -> None:
+        """Listen on both sides: on the LAN side at `lan_port`, or at a free port."""
+        wan = network.NETNS_DIR / self._names.wan_netns
+        self._cable = wan.stat()
+        self._uplink = await asyncio.to_thread(network.uplink, self._names)
         targets: dict[int, Target] = {HTTPS: self._by_name, IOT_HTTPS: self._iot, MQTT: self._mqtt}
         for port, target in targets.items():
             listening = netns.listener(wan, network.LINK_ADDRESS, port)
             self._servers.append(await asyncio.start_server(self._serving(target), sock=listening))
-        lan = await asyncio.start_server(self._lan, LOOPBACK, 0)
+        lan = await asyncio.start_server(self._lan, LOOPBACK, lan_port)
         self._servers.append(lan)
         self._lan_port = lan.sockets[0].getsockname()[1]
 

@@ -145,7 +145,7 @@ class Machine:
 
         Disk and cable stay.
         """
-        if self.running:
+        if self.running and network.complete(self.names):
             with network.dead_end(self.names):
                 self._end()
         self._end()

@@ -20,7 +20,7 @@ NETNS_DIR = Path("/run/netns")
 
 def ensure(names: TillNames) -> None:
     """Lay the cable if it isn't there; a half-laid one (an aborted run) is laid anew."""
-    if _complete(names):
+    if complete(names):
         return
     remove(names)
     for netns in (names.inner_netns, names.wan_netns):
@@ -88,7 +88,8 @@ def _lay_cable(names: TillNames) -> None:
         command(["ip", "-n", netns, "link", "set", interface, "up"])
 
 
-def _complete(names: TillNames) -> bool:
+def complete(names: TillNames) -> bool:
+    """Whether the cable is laid from end to end."""
     try:
         inner = command(["ip", "-n", names.inner_netns, "-brief", "address", "show", "dev", "eth0"])
         wan = command(["ip", "-n", names.wan_netns, "-brief", "link", "show", "dev", "uplink"])
