@@ -17,8 +17,8 @@ class JournalError(Exception):
 class Entry:
     """One basket at one till. Amounts in cents, times in seconds.
 
-    `latency` is that of the attempt that was answered; `waited` counts from the first attempt. `online`
-    says whether the till had its uplink when the sale was rung up.
+    `at` is when it ended (seconds since 1970). `latency` is that of the attempt that was answered; `waited`
+    counts from the first attempt. `online` says whether the till had its uplink when the sale was rung up.
     """
 
     basket_id: int
@@ -38,6 +38,7 @@ class Entry:
     receipt_no: str | None = None
     exceptions: tuple[str, ...] = ()
     reason: str | None = None
+    at: float = 0.0
 
     def line(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":")) + "\n"

@@ -130,7 +130,7 @@ class _Sale:
 
     def about(self) -> dict[str, Any]:
         times = {"latency": round(self._latency, 6), "waited": round(self.waited, 6)}
-        return {**self._known, "attempts": self._attempts, **times}
+        return {**self._known, "attempts": self._attempts, "at": round(time.time(), 3), **times}
 
     def entry(self, answer: httpx.Response) -> Entry:
         """The entry for an answer that is final."""

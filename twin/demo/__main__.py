@@ -1,0 +1,124 @@
+"""`python -m twin.demo [--keep]`: exit 0 only if nothing was lost, doubled, broken or left over."""
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from infra.errors import SettingsError
+from sales.dataset import DatasetError
+from sales.terminal import TillUnreachableError
+from twin import state as twin_state
+from twin.cloud import CloudError
+from twin.demo.processes import DemoError
+from twin.demo.proof import Proof
+from twin.demo.report import print_table
+from twin.demo.run import Demo
+from twin.demo.settings import SABOTAGES, Settings
+from twin.demo.show import Show
+from twin.fleet import FleetError
+from twin.link import LinkError
+from twin.machines import MachineError
+
+EXPECTED = (
+    CloudError,
+    DatasetError,
+    DemoError,
+    FleetError,
+    LinkError,
+    MachineError,
+    SettingsError,
+    TillUnreachableError,
+)
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; returns the exit status."""
+    settings = parse(arguments)
+    console = Console()
+    signal.signal(signal.SIGTERM, _interrupt)
+    show = Show(console)
+    demo = Demo(settings, show)
+    kept = False
+    try:
+        with show:
+            result = demo.run()
+        conclude(result, settings, show, console)
+        kept = settings.keep
+    except KeyboardInterrupt:
+        console.print("interrupted: ending everything that was started")
+        return INTERRUPTED
+    except EXPECTED as error:
+        console.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        return 1
+    finally:
+        if not kept:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end itself must not be cut short
+            demo.end()
+    return 0 if result.good else 1
+
+
+def parse(arguments: Sequence[str] | None) -> Settings:
+    parser = argparse.ArgumentParser(prog="python -m twin.demo", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="stop before destroy and leave the twin running")
+    parser.add_argument("--sabotage", choices=SABOTAGES, help="break it on purpose: the demo must notice")
+    parser.add_argument("--baskets", type=int, default=200, metavar="N", help="per till (default 200)")
+    parser.add_argument("--twin-dir", type=Path, default=twin_state.DEFAULT_DIRECTORY, metavar="DIR")
+    parser.add_argument("--out-dir", type=Path, default=Settings().out_dir, metavar="DIR")
+    given = parser.parse_args(arguments)
+    return replace(
+        Settings(),
+        keep=given.keep,
+        sabotage=given.sabotage,
+        baskets_per_till=given.baskets,
+        twin_dir=given.twin_dir.resolve(),
+        out_dir=given.out_dir.resolve(),
+    )
+
+
+def conclude(result: Proof, settings: Settings, show: Show, console: Console) -> None:
+    """The table, the verdict in one line, and where to look."""
+    (settings.out_dir / "proof.json").write_text(json.dumps(result.document(), indent=2) + "\n", "utf-8")
+    print_table(result, console)
+    for text in (*result.findings, *result.problems):
+        console.print(text, style="red", highlight=False, soft_wrap=True, markup=False)
+    for text in result.left_over or ():
+        console.print(f"left over: {text}", style="red", highlight=False, soft_wrap=True, markup=False)
+    left = len(result.left_over) if result.left_over is not None else "not destroyed"
+    console.print(
+        f"lost {result.lost}, doubled {result.doubled}, left over {left}; "
+        f"{show.elapsed:.0f} s; {settings.out_dir / 'report.html'}",
+        style="bold green" if result.good else "bold red",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if settings.keep:
+        _look_around(settings, console)
+
+
+def _look_around(settings: Settings, console: Console) -> None:
+    state = twin_state.load(settings.twin_dir)
+    lines = [
+        "The twin keeps running. Look around:",
+        *(f"  {serial}: the till page at {till.pos_url}/" for serial, till in state.tills.items()),
+        "  greentill till status",
+        f"  greentill sales reconcile --journal {settings.out_dir}/journals/{next(iter(state.tills))}.jsonl",
+        "  greentill twin cut|restore|pull-plug " + "|".join(state.tills),
+        "  greentill twin down          ends it",
+    ]
+    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

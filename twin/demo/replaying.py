@@ -1,0 +1,151 @@
+"""Step 5: real baskets through three tills, while cables are pulled and one till loses power."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sales.baskets import Basket
+from sales.journal import Entry, Journal
+from sales.terminal import Settings as TerminalSettings
+from sales.terminal import Terminal
+from twin.demo.processes import DemoError
+from twin.demo.settings import TERMINALS, DemoTill
+
+ONLINE_SHARE = 0.25  # of a till's baskets before its cable is pulled, and again after it is back
+DARK_AFTER = 0.4  # of the offline baskets sold when the power goes
+
+
+class Wires(Protocol):
+    """What can be done to a till from outside."""
+
+    def cut(self, serial: str) -> None: ...
+    def restore(self, serial: str) -> None: ...
+    def power_cut(self, serial: str) -> None: ...
+    def boot(self, serial: str) -> None: ...
+
+
+@dataclass
+class Selling:
+    """What happened at one till. Times in seconds."""
+
+    till: DemoTill
+    url: str
+    entries: list[Entry] = field(default_factory=list)
+    in_flight_at_power_cut: int = 0
+    sold_after_offline_boot: int = 0
+    dark_seconds: float = 0.0
+    backlog: int | None = None
+    events: list[tuple[str, float]] = field(default_factory=list)
+
+    def happened(self, what: str) -> None:
+        """Note an event with the time (seconds since 1970)."""
+        self.events.append((what, time.time()))
+
+
+async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All at once; the first error ends the others and is raised as it is."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@dataclass
+class _Counter:
+    """Requests on their way to a till at this moment."""
+
+    now: int = 0
+
+
+async def sell(
+    selling: Selling, chosen: Sequence[Basket], journal: Journal, wires: Wires, say: Callable[[str], None]
+) -> None:
+    """All of one till's acts: online, cable pulled (and for one till the power cut), cable back."""
+    till = selling.till
+    edge = int(len(chosen) * ONLINE_SHARE)
+    before, offline, after = chosen[:edge], chosen[edge:-edge], chosen[-edge:]
+    terminals = [Terminal(TerminalSettings(selling.url, terminal=name)) for name in TERMINALS]
+    try:
+        for terminal in terminals:
+            await terminal.health(within=60)
+        run = _Run(selling, terminals, journal)
+        await run.ring_up(before, online=True)
+        await asyncio.to_thread(wires.cut, till.serial)
+        selling.happened("cut")
+        say(f"{till.serial}: cable pulled after {len(before)} baskets")
+        if till.loses_power:
+            edge = int(len(offline) * DARK_AFTER)
+            await run.ring_up(offline[:edge], online=False)
+            await _through_a_power_cut(run, offline[edge:], wires, say)
+        else:
+            await run.ring_up(offline, online=False)
+        selling.backlog = (await terminals[0].health(within=60)).get("backlog")
+        await asyncio.to_thread(wires.restore, till.serial)
+        selling.happened("restored")
+        say(f"{till.serial}: cable back after {len(offline)} baskets sold without it")
+        await run.ring_up(after, online=True)
+    finally:
+        for terminal in terminals:
+            await terminal.__aexit__(None, None, None)
+
+
+class _Run:
+    """Two terminals of one till that take baskets from one queue."""
+
+    def __init__(self, selling: Selling, terminals: Sequence[Terminal], journal: Journal) -> None:
+        self.selling = selling
+        self.in_flight = _Counter()
+        self._terminals = terminals
+        self._journal = journal
+
+    async def ring_up(self, chosen: Iterable[Basket], *, online: bool) -> None:
+        waiting = deque(chosen)
+        await together(self._one_terminal(terminal, waiting, online) for terminal in self._terminals)
+
+    async def _one_terminal(self, terminal: Terminal, waiting: deque[Basket], online: bool) -> None:
+        while waiting:
+            basket = waiting.popleft()
+            self.in_flight.now += 1
+            try:
+                entry = await terminal.ring_up(basket, online=online)
+            finally:
+                self.in_flight.now -= 1
+            self._journal.append(entry)
+            self.selling.entries.append(entry)
+
+
+async def _through_a_power_cut(
+    run: _Run, chosen: Sequence[Basket], wires: Wires, say: Callable[[str], None]
+) -> None:
+    """Pull the plug while a sale is on its way, and switch on again, still without the network."""
+    serial = run.selling.till.serial
+    loop = asyncio.get_running_loop()
+    sold_before = len(run.selling.entries)
+    work = asyncio.create_task(run.ring_up(chosen, online=False))
+    try:
+        while len(run.selling.entries) == sold_before and not work.done():
+            await asyncio.sleep(0)  # the two terminals are selling again
+        run.selling.in_flight_at_power_cut = run.in_flight.now
+        if not run.in_flight.now:
+            raise DemoError(f"no sale was on its way when {serial} was to lose power: use more baskets")
+        wires.power_cut(serial)  # here, in this thread: nothing may be answered in between
+        dark = loop.time()
+        run.selling.happened("dark")
+        sold = len(run.selling.entries)
+        say(f"{serial}: power cut with {run.selling.in_flight_at_power_cut} sales on their way")
+        await asyncio.to_thread(wires.boot, serial)
+        while len(run.selling.entries) == sold and not work.done():
+            await asyncio.sleep(0.005)
+        run.selling.dark_seconds = round(loop.time() - dark, 2)
+        run.selling.happened("selling again")
+        await work
+        run.selling.sold_after_offline_boot = len(run.selling.entries) - sold
+        say(f"{serial}: booted without the network, {run.selling.sold_after_offline_boot} more baskets sold")
+    finally:
+        work.cancel()
