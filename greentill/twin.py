@@ -23,7 +23,11 @@ app = typer.Typer()
 
 WorkDirOption = Annotated[
     Path,
-    typer.Option("--work-dir", help="The folder of the twin's files; several twins may run side by side."),
+    typer.Option(
+        "--work-dir",
+        show_default="build/twin",
+        help="The folder of the twin's files; several twins may run side by side.",
+    ),
 ]
 TillArgument = Annotated[str, typer.Argument(help="The till's serial or thing name.", metavar="TILL")]
 DEFAULT = twin_state.DEFAULT_DIRECTORY

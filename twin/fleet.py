@@ -41,7 +41,9 @@ def read_kit(folder: Path) -> Kit:
     try:
         lines = settings.read_text().splitlines()
     except OSError as error:
-        raise FleetError(f"{folder} is no kit ({error}): make one with greentill till kit.") from error
+        raise FleetError(
+            f"{folder} is no kit, for want of a till.conf: make one with greentill till kit."
+        ) from error
     values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     if "SERIAL" not in values:
         raise FleetError(f"{settings} names no SERIAL: make the kit again with greentill till kit.")

@@ -139,6 +139,15 @@ def test_two_twins_may_use_the_same_serial_at_once(
         reclaim(tmp_path, erase=True)
 
 
+def test_a_folder_with_blanks_in_its_name_is_reclaimed_too(root_image: Path, tmp_path: Path) -> None:
+    work_dir = tmp_path / "Kassen für den Laden"
+    Machine("BLANK001", root_image, work_dir).boot()
+    found = reclaim(work_dir, erase=True)
+    assert f"mount {work_dir}/machines/BLANK001/root" in found
+    assert leftovers(work_dir) == []
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+
+
 def test_nothing_is_left_after_a_shutdown_and_the_disk_can_be_booted_again(
     root_image: Path, tmp_path: Path
 ) -> None:

@@ -46,7 +46,7 @@ def populated(name: str) -> bool:
     """Whether a process lives in the group or below it."""
     try:
         return "populated 1" in (path(name) / "cgroup.events").read_text()
-    except FileNotFoundError:
+    except OSError:  # gone, or going while it was read
         return False
 
 
@@ -56,7 +56,9 @@ def kill(name: str, grace: float = 10) -> None:
         return
     try:
         (path(name) / "cgroup.kill").write_text("1")
-    except FileNotFoundError as error:
+    except OSError as error:
+        if not populated(name):
+            return
         raise MachineError(
             "This kernel can't kill a cgroup at once: Linux 5.14 or later is needed."
         ) from error

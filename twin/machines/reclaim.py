@@ -1,6 +1,7 @@
 """End what an earlier run left behind, however it ended: its folder gives every name."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from twin.machines import cgroup, network
 from twin.machines.host import command, require_host
 from twin.machines.machine import NSPAWN_PROPAGATE
 from twin.machines.names import machines_dir, runtime_dir, twin_prefix
+
+OCTAL = re.compile(r"\\([0-7]{3})")  # how /proc writes blanks, tabs, newlines and backslashes
 
 
 def leftovers(work_dir: Path) -> list[str]:
@@ -45,6 +48,5 @@ def _mounts(work_dir: Path) -> list[str]:
     """Mounts below the machines' folder, the innermost first."""
     below = f"{machines_dir(work_dir)}{os.sep}"
     fields = (line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
-    # /proc writes blanks and the like in octal
-    paths = (field.encode().decode("unicode_escape") for field in fields)
+    paths = (OCTAL.sub(lambda digits: chr(int(digits[1], 8)), field) for field in fields)
     return sorted((path for path in paths if path.startswith(below)), reverse=True)
