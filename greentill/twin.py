@@ -14,6 +14,7 @@ from greentill.console import CommandError, JsonOption, err, out, print_json
 from twin import cloud, core, fleet
 from twin import state as twin_state
 from twin.cloud import CloudError
+from twin.core import BuildError
 from twin.fleet import FleetError
 from twin.link import Link, LinkError
 from twin.machines import MachineError, reclaim, refusal
@@ -136,7 +137,7 @@ def _explained() -> Iterator[None]:
     """What the twin says when it can't is said to the user as it is."""
     try:
         yield
-    except (CloudError, FleetError, LinkError, MachineError, StateError) as error:
+    except (BuildError, CloudError, FleetError, LinkError, MachineError, StateError) as error:
         raise CommandError(str(error)) from error
 
 

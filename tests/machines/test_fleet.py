@@ -130,7 +130,7 @@ def test_a_till_brought_up_again_starts_from_nothing(
 
 
 def test_a_folder_that_is_no_kit_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(FleetError, match=r"is no kit .* greentill till kit"):
+    with pytest.raises(FleetError, match=r"is no kit.* greentill till kit"):
         fleet.read_kit(tmp_path)
 
 
