@@ -29,15 +29,14 @@ debian_packages() {
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# A virtual environment follows its lock file: made anew when the file's digest changes.
+# A virtual environment follows its lock file: brought in line when the file's digest changes.
 environment() { # directory, lock file
   local dir=$1 lock=$2 digest
   digest=$(sha256sum "$lock" | cut -d' ' -f1)
   [ -f "$dir/.lock-digest" ] && [ "$(cat "$dir/.lock-digest")" = "$digest" ] && return
   say "Installing $lock into $dir"
-  rm -rf "$dir"
-  "$PYTHON" -m venv "$dir"
-  uv pip install --quiet --python "$dir/bin/python" --require-hashes --no-deps -r "$lock"
+  [ -x "$dir/bin/python" ] || "$PYTHON" -m venv --clear "$dir"
+  uv pip sync --quiet --python "$dir/bin/python" --require-hashes "$lock"
   printf '%s\n' "$digest" >"$dir/.lock-digest"
 }
 
