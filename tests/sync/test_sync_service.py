@@ -1,0 +1,184 @@
+"""sync as a till runs it: its own process, started, woken, cut off and ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sync import faulty_proxy as proxies
+from tests.sync.faulty_proxy import FaultyProxy
+from tests.sync.till import EPOCH, REGION, Till
+
+ROOT = Path(__file__).resolve().parents[2]
+ASSIGNMENT = {
+    "version": 1, "store": "ST-1", "store_name": "Main Street", "terminals": ["T1", "T2"],
+    "currency": "USD", "currency_exponent": 2, "time_zone": "America/New_York", "day_starts": "04:00",
+    "prices_include_tax": True, "locale": "en-US",
+}
+
+
+class Process:
+    """`python -m edge_components.sync` with a configuration file, as a laptop without a nucleus runs it."""
+
+    def __init__(self, till: Till, proxy: FaultyProxy, **settings: str) -> None:
+        self.till = till
+        names = ("sales_table", "sales_bucket", "registry_table", "thing")
+        self.configuration = {
+            **{name: getattr(till.settings, name) for name in names},
+            "data_dir": str(till.settings.data_dir), "region": REGION, "segment_seconds": "0.1",
+            "retry_base_seconds": "0.05", "retry_cap_seconds": "0.2", "assignment_seconds": "0.2",
+            **settings,
+        }
+        file = till.settings.data_dir / "configuration.json"
+        file.write_text(json.dumps(self.configuration))
+        environment = {**os.environ, "GREENTILL_CONFIGURATION": str(file), "AWS_ENDPOINT_URL": proxy.url}
+        self.log = till.settings.data_dir / "log"
+        with self.log.open("wb") as log:
+            self.child = subprocess.Popen(
+                [sys.executable, "-m", "edge_components.sync"], cwd=ROOT, env=environment, stderr=log
+            )
+
+    def until(self, condition: Callable[[], Any], seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert self.child.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def cursor(self) -> tuple[str, int] | None:
+        try:
+            found = json.loads(self.till.settings.cursor.read_text())
+        except FileNotFoundError:
+            return None
+        return found["epoch"], found["seq"]
+
+    def end(self) -> int:
+        self.child.send_signal(signal.SIGTERM)
+        return self.child.wait(10)
+
+
+@pytest.fixture
+def start(till: Till, proxy: FaultyProxy) -> Iterator[Callable[..., Process]]:
+    processes: list[Process] = []
+
+    def started(**settings: str) -> Process:
+        processes.append(Process(till, proxy, **settings))
+        return processes[-1]
+
+    yield started
+    for process in processes:
+        if process.child.poll() is None:
+            process.child.kill()
+            process.child.wait(10)
+
+
+def register(till: Till, **changes: Any) -> dict[str, Any]:
+    assignment = {**ASSIGNMENT, "thing": till.settings.thing, **changes}
+    from boto3.dynamodb.types import TypeSerializer
+
+    row = TypeSerializer().serialize({"thing": till.settings.thing, "assignment": assignment})["M"]
+    till.client("dynamodb").put_item(TableName=till.settings.registry_table, Item=row)
+    return assignment
+
+
+def test_it_delivers_publishes_its_cursor_and_ends_when_told(
+    till: Till, start: Callable[..., Process]
+) -> None:
+    till.ledger.sell(30)
+    process = start()
+    process.until(lambda: process.cursor() == (EPOCH, 31))
+    till.everything_is_there_once()
+    assert process.end() == 0
+
+
+def test_the_cursor_waits_for_the_slower_sink(
+    till: Till, start: Callable[..., Process], proxy: FaultyProxy
+) -> None:
+    till.ledger.sell(30)
+    proxy.always = proxies.only("S3", proxies.breaks)
+    process = start()
+    process.until(lambda: till.in_table() == till.rung_up())
+    assert process.cursor() is None
+    proxy.always = None
+    process.until(lambda: process.cursor() == (EPOCH, 31))
+    till.everything_is_there_once()
+
+
+def test_the_bucket_gets_everything_while_the_table_is_down(
+    till: Till, start: Callable[..., Process], proxy: FaultyProxy
+) -> None:
+    till.ledger.sell(30)
+    proxy.always = proxies.only("Batch", proxies.breaks)
+    process = start()
+    process.until(lambda: till.in_bucket() == till.rung_up())
+    assert process.cursor() is None
+
+
+def test_it_comes_back_after_an_outage_and_after_a_kill(
+    till: Till, start: Callable[..., Process], proxy: FaultyProxy
+) -> None:
+    proxy.always = proxies.breaks
+    till.ledger.sell(20)
+    first = start()
+    first.until(lambda: "network" in first.log.read_text())
+    first.child.kill()
+    first.child.wait(10)
+    second = start()
+    till.ledger.sell(20)
+    second.until(lambda: "network" in second.log.read_text())
+    proxy.always = None
+    second.until(lambda: second.cursor() == (EPOCH, 41))
+    till.everything_is_there_once()
+
+
+def test_it_fetches_the_assignment_and_follows_its_changes(till: Till, start: Callable[..., Process]) -> None:
+    process = start()
+    process.until(lambda: "no row for this till yet" in process.log.read_text())
+    file = till.settings.assignment
+    assert not file.exists()
+    assignment = register(till)
+    process.until(file.exists)
+    assert json.loads(file.read_text()) == assignment
+    moved = register(till, store="ST-2")
+    process.until(lambda: json.loads(file.read_text()) == moved)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"thing": "greentill-other"},
+        {"time_zone": "Nowhere/None"},
+        {"day_starts": "25:00"},
+        {"terminals": "T1"},
+        {"currency_exponent": "two"},
+        {"version": 2},
+    ],
+)
+def test_an_assignment_that_a_till_could_not_use_replaces_nothing(till: Till, wrong: dict[str, Any]) -> None:
+    from edge_components.sync.assignment import AssignmentFetcher
+    from edge_components.sync.errors import AssignmentError
+
+    fetcher = AssignmentFetcher(till.settings, till.cloud)
+    good = register(till)
+    fetcher.step()
+    register(till, **wrong)
+    with pytest.raises(AssignmentError, match=next(iter(wrong))):
+        fetcher.step()
+    assert json.loads(till.settings.assignment.read_text()) == good
+
+
+def test_a_configuration_that_lacks_the_table_is_refused_in_a_sentence(
+    till: Till, start: Callable[..., Process]
+) -> None:
+    process = start(sales_table="")
+    assert process.child.wait(20) == 1
+    assert "The configuration lacks sales_table." in process.log.read_text()
