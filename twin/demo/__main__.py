@@ -16,6 +16,7 @@ from sales.dataset import DatasetError
 from sales.terminal import TillUnreachableError
 from twin import state as twin_state
 from twin.cloud import CloudError
+from twin.core import BuildError
 from twin.demo.processes import DemoError
 from twin.demo.proof import Proof
 from twin.demo.report import print_table
@@ -27,6 +28,7 @@ from twin.link import LinkError
 from twin.machines import MachineError
 
 EXPECTED = (
+    BuildError,
     CloudError,
     DatasetError,
     DemoError,

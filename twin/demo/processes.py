@@ -36,14 +36,14 @@ class Programs:
         timeout: float,
         cwd: Path = ROOT,
     ) -> str:
-        """Run to the end and return standard output; each line of either stream goes to the log and to `say`.
+        """Run to the end and return what it printed; each line goes to the log and to `say` too.
 
         Raises DemoError, with the log's last lines, when it fails or takes longer than `timeout` seconds.
         """
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{name}.log"
-        with log.open("w", encoding="utf-8") as errors:
-            process = self._start(argv, environment, errors.fileno(), cwd)
+        with log.open("w", encoding="utf-8") as written:
+            process = self._start(argv, environment, cwd)
             timer = threading.Timer(timeout, _end, [process])
             timer.start()
             lines: list[str] = []
@@ -51,8 +51,8 @@ class Programs:
                 assert process.stdout is not None  # noqa: S101 asked for with PIPE
                 for line in process.stdout:
                     lines.append(line)
-                    errors.write(line)
-                    errors.flush()
+                    written.write(line)
+                    written.flush()
                     if line.strip():
                         say(line.strip())
                 process.wait()
@@ -66,9 +66,7 @@ class Programs:
             raise DemoError(f"{' '.join(argv[:6])} ended with {process.returncode}; {log} ends with:\n{tail}")
         return "".join(lines)
 
-    def _start(
-        self, argv: Sequence[str], environment: Mapping[str, str], errors: int, cwd: Path
-    ) -> subprocess.Popen[str]:
+    def _start(self, argv: Sequence[str], environment: Mapping[str, str], cwd: Path) -> subprocess.Popen[str]:
         with self._lock:
             if self._ended:
                 raise DemoError("the demo is ending")
@@ -78,7 +76,7 @@ class Programs:
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=errors,
+                stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
                 start_new_session=True,

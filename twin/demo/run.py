@@ -81,7 +81,7 @@ class Demo:
     def _reclaim(self) -> None:
         """What an aborted run left: its machines, link and cloud, and its files."""
         self._end_twin()
-        for name in ("journals", "kits", "logs", "cdk.out", "core"):
+        for name in ("journals", "kits", "logs", "cdk.out"):
             shutil.rmtree(self._settings.out_dir / name, ignore_errors=True)
         for name in ("report.html", "phases.json"):
             (self._settings.out_dir / name).unlink(missing_ok=True)

@@ -1,0 +1,68 @@
+"""`python -m benchmarks [NAME ...]`: measure into build/bench.json; exit 1 if a goal is missed."""
+
+import json
+import pkgutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+import benchmarks
+from benchmarks.figure import ROOT, BenchmarkError, Figure, Workshop
+
+OUTPUT = ROOT / "build" / "bench.json"
+
+
+def names() -> list[str]:
+    """The benchmarks that there are: modules of this package that can `measure`."""
+    modules = (module.name for module in pkgutil.iter_modules(benchmarks.__path__))
+    return [name for name in modules if name != "__main__" and hasattr(_module(name), "measure")]
+
+
+def take(wanted: Iterable[str], console: Console) -> Iterator[Figure]:
+    for name in wanted:
+        with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as scratch:
+            workshop = Workshop(Path(scratch), lambda step: console.print(step, style="dim"))
+            try:
+                yield from _module(name).measure(workshop)
+            except BenchmarkError as error:
+                console.print(f"[yellow]{name} not taken:[/] {error}", highlight=False)
+
+
+def _module(name: str) -> Any:
+    """A module that may have `measure`."""
+    return import_module(f"{benchmarks.__name__}.{name}")
+
+
+def show(figures: Sequence[Figure], console: Console) -> None:
+    table = Table("figure", "value", "goal", "", title="Benchmarks", title_justify="left")
+    for figure in figures:
+        goal = "" if figure.goal is None else f"{figure.goal:,.10g}"
+        met = {None: "", True: "[green]met[/]", False: "[red]missed[/]"}[figure.met]
+        table.add_row(figure.name, f"{figure.value:,.10g} {figure.unit}", goal, met)
+    console.print(table)
+
+
+def main(arguments: Sequence[str]) -> int:
+    there = names()
+    unknown = sorted(set(arguments) - set(there))
+    err = Console(stderr=True)
+    if unknown:
+        err.print(f"no benchmark {', '.join(unknown)}; there are {', '.join(there)}")
+        return 2
+    figures = list(take(arguments or there, err))
+    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
+    OUTPUT.write_text(
+        json.dumps([figure.document() for figure in figures], indent=2) + "\n", encoding="utf-8"
+    )
+    show(figures, Console())
+    return 1 if any(figure.met is False for figure in figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
