@@ -11,7 +11,8 @@ class SettingsError(ValueError):
         self.key = key
         self.value = value
         self.allowed = allowed
-        super().__init__(f"{key}: {value!r} can't be used; allowed: {allowed}{hint}.")
+        problem = f"{key} is missing" if value is None else f"{key}: {value!r} can't be used"
+        super().__init__(f"{problem}; allowed: {allowed}{hint}.")
 
 
 def near_miss(value: str, known: Iterable[str]) -> str:

@@ -57,18 +57,18 @@ class Attempts:
         A failure ends this deletion only. Raises OutOfTimeError.
         """
         try:
-            for step in steps:
-                self._persist(step)
+            did = [self._persist(step) for step in steps]
         except (ClientError, BotoCoreError) as error:
             self.failures.append(Failure(kind, name, str(error)))
         else:
-            self.deleted[kind] = self.deleted.get(kind, 0) + 1
+            self.deleted[kind] = self.deleted.get(kind, 0) + did[-1]
 
     def summary(self) -> str:
         """`2 thing, 3 certificate`: what is gone so far, by kind."""
-        return ", ".join(f"{count} {kind}" for kind, count in self.deleted.items()) or "nothing"
+        return ", ".join(f"{count} {kind}" for kind, count in self.deleted.items() if count) or "nothing"
 
-    def _persist(self, step: Callable[[], Any]) -> None:
+    def _persist(self, step: Callable[[], Any]) -> bool:
+        """False when there was nothing left to do."""
         for wait in (*WAITS_SECONDS, None):
             if self.remaining_seconds() < self.reserve_seconds:
                 raise OutOfTimeError
@@ -77,9 +77,10 @@ class Attempts:
             except ClientError as error:
                 code = error.response["Error"]["Code"]
                 if code in GONE:
-                    return
+                    return False
                 if wait is None or code not in FOR_NOW:
                     raise
                 self.sleep(wait)
             else:
-                return
+                return True
+        raise AssertionError("the last wait is none, so the last error is raised")

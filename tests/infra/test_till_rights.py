@@ -1,0 +1,151 @@
+"""A till's rights end at its own name: the templates' statements, evaluated for till-1 against till-10."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aws_cdk.assertions import Template
+from iam_evaluator import Principal, plain
+
+ACCOUNT = "eu-west-1:123456789012"
+OWN, OTHER = "greentill-TILL1", "greentill-TILL10"
+BUCKET = "arn:aws:s3:::greentill-sales-123456789012-eu-west-1"
+SALES = f"arn:aws:dynamodb:{ACCOUNT}:table/greentill-sales"
+REGISTRY = f"arn:aws:dynamodb:{ACCOUNT}:table/greentill-registry"
+DAY = "sales/date=2026-11-21"
+
+
+@pytest.fixture(scope="module")
+def identity(template: Callable[[str], Template]) -> Template:
+    return template("Identity")
+
+
+@pytest.fixture(scope="module")
+def till(identity: Template) -> Principal:
+    """Till-1 with the credentials of the token exchange role."""
+    roles = identity.find_resources(
+        "AWS::IAM::Role", {"Properties": {"RoleName": "greentill-token-exchange"}}
+    )
+    (role,) = roles.values()
+    statements: Any = plain(role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"])
+    return Principal(statements, {"credentials-iot:ThingName": OWN})
+
+
+def iot_policy(identity: Template, name: str) -> list[dict[str, Any]]:
+    (policy,) = identity.find_resources("AWS::IoT::Policy", {"Properties": {"PolicyName": name}}).values()
+    statements: list[dict[str, Any]] = plain(policy["Properties"]["PolicyDocument"]["Statement"])
+    return statements
+
+
+@pytest.fixture(scope="module")
+def core(identity: Template) -> Principal:
+    return Principal(iot_policy(identity, "greentill-core"), {"iot:Connection.Thing.ThingName": OWN})
+
+
+@pytest.fixture(scope="module")
+def claim(identity: Template) -> Principal:
+    return Principal(iot_policy(identity, "greentill-claim"), {})
+
+
+@pytest.mark.parametrize("action", ["BatchWriteItem", "PutItem", "UpdateItem", "GetItem", "Query"])
+def test_a_till_writes_and_reads_its_own_sales_only(till: Principal, action: str) -> None:
+    assert till.may(f"dynamodb:{action}", SALES, LeadingKeys=[OWN])
+    assert not till.may(f"dynamodb:{action}", SALES, LeadingKeys=[OTHER])
+    assert not till.may(f"dynamodb:{action}", SALES, LeadingKeys=[OWN, OTHER])
+
+
+@pytest.mark.parametrize("action", ["Scan", "DeleteItem", "DeleteTable", "PartiQLSelect", "UpdateTable"])
+def test_a_till_never_reads_everything_or_deletes(till: Principal, action: str) -> None:
+    assert not till.may(f"dynamodb:{action}", SALES, LeadingKeys=[OWN])
+
+
+def test_a_till_queries_no_index_since_indexes_span_tills(till: Principal) -> None:
+    assert not till.may("dynamodb:Query", f"{SALES}/index/by-store-date", LeadingKeys=["ST-367#2026-11-21"])
+
+
+def test_a_till_reads_its_registry_row_and_changes_none(till: Principal) -> None:
+    assert till.may("dynamodb:GetItem", REGISTRY, LeadingKeys=[OWN])
+    assert not till.may("dynamodb:GetItem", REGISTRY, LeadingKeys=[OTHER])
+    assert not till.may("dynamodb:UpdateItem", REGISTRY, LeadingKeys=[OWN])
+    assert not till.may("dynamodb:PutItem", REGISTRY, LeadingKeys=[OWN])
+
+
+@pytest.mark.parametrize("action", ["s3:PutObject", "s3:GetObject"])
+def test_a_till_uses_its_own_segments_only(till: Principal, action: str) -> None:
+    assert till.may(action, f"{BUCKET}/{DAY}/till={OWN}/0001-000000000001-9-abcdef01.jsonl.gz")
+    assert not till.may(action, f"{BUCKET}/{DAY}/till={OTHER}/0001-000000000001-9-abcdef01.jsonl.gz")
+    assert not till.may(action, f"{BUCKET}/athena/result.csv")
+
+
+def test_a_till_can_not_hide_a_segment_below_another_tills(till: Principal) -> None:
+    assert not till.may("s3:PutObject", f"{BUCKET}/{DAY}/till={OTHER}/till={OWN}/x")
+    assert not till.may("s3:PutObject", f"{BUCKET}/{DAY}/till={OTHER}/date=2026-11-21/till={OWN}/x")
+
+
+def test_a_till_finds_its_own_segments_only(till: Principal) -> None:
+    assert till.may("s3:ListBucket", BUCKET, prefix=[f"{DAY}/till={OWN}/0001-"])
+    assert not till.may("s3:ListBucket", BUCKET, prefix=[f"{DAY}/till={OTHER}/"])
+    assert not till.may("s3:ListBucket", BUCKET, prefix=[f"{DAY}/"])
+    assert not till.may("s3:ListBucket", BUCKET)
+
+
+@pytest.mark.parametrize("action", ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutBucketPolicy"])
+def test_a_till_deletes_no_segment(till: Principal, action: str) -> None:
+    assert not till.may(action, f"{BUCKET}/{DAY}/till={OWN}/x")
+
+
+def test_a_till_installs_artifacts_and_changes_none(till: Principal) -> None:
+    artifact = "arn:aws:s3:::greentill-artifacts-123456789012-eu-west-1/components/Pos/ab/pos.zip"
+    assert till.may("s3:GetObject", artifact)
+    assert not till.may("s3:PutObject", artifact)
+
+
+def test_a_till_logs_under_its_own_name(till: Principal) -> None:
+    group = f"arn:aws:logs:{ACCOUNT}:log-group:/greentill/tills:log-stream:"
+    assert till.may("logs:PutLogEvents", f"{group}{OWN}/pos")
+    assert not till.may("logs:PutLogEvents", f"{group}{OTHER}/pos")
+    assert not till.may("logs:CreateLogGroup", f"{group}{OWN}/pos")
+
+
+def test_a_core_connects_as_itself_only(core: Principal) -> None:
+    client = f"arn:aws:iot:{ACCOUNT}:client/"
+    assert core.may("iot:Connect", f"{client}{OWN}")
+    assert core.may("iot:Connect", f"{client}{OWN}#2")
+    assert not core.may("iot:Connect", f"{client}{OTHER}")
+
+
+@pytest.mark.parametrize("action", ["iot:Publish", "iot:Receive"])
+def test_a_core_uses_its_own_topics_only(core: Principal, action: str) -> None:
+    topic = f"arn:aws:iot:{ACCOUNT}:topic/$aws/things"
+    assert core.may(action, f"{topic}/{OWN}/jobs/notify-next")
+    assert core.may(action, f"{topic}/{OWN}/greengrassv2/health/json")
+    assert not core.may(action, f"{topic}/{OTHER}/jobs/notify-next")
+    assert not core.may(action, f"arn:aws:iot:{ACCOUNT}:topic/$aws/certificates/create/json")
+
+
+def test_a_core_listens_to_no_other(core: Principal) -> None:
+    topics = f"arn:aws:iot:{ACCOUNT}:topicfilter/$aws/things"
+    assert core.may("iot:Subscribe", f"{topics}/{OWN}/shadow/name/x/update/delta")
+    assert not core.may("iot:Subscribe", f"{topics}/{OTHER}/shadow/name/x/update/delta")
+    assert not core.may("iot:Subscribe", f"{topics}/+/jobs/#")
+
+
+def test_a_core_assumes_the_tills_alias_only(core: Principal) -> None:
+    alias = f"arn:aws:iot:{ACCOUNT}:rolealias"
+    assert core.may("iot:AssumeRoleWithCertificate", f"{alias}/greentill-tills")
+    assert not core.may("iot:AssumeRoleWithCertificate", f"{alias}/administrators")
+
+
+def test_a_claim_can_provision_and_nothing_else(claim: Principal) -> None:
+    topic = f"arn:aws:iot:{ACCOUNT}:topic/$aws"
+    assert claim.may("iot:Connect", f"arn:aws:iot:{ACCOUNT}:client/TILL1")
+    assert claim.may("iot:Publish", f"{topic}/certificates/create/json")
+    assert claim.may("iot:Publish", f"{topic}/certificates/create-from-csr/json")
+    assert claim.may("iot:Publish", f"{topic}/provisioning-templates/greentill-provisioning/provision/json")
+    assert not claim.may("iot:Publish", f"{topic}/provisioning-templates/other/provision/json")
+    assert not claim.may("iot:Publish", f"{topic}/things/{OWN}/jobs/start-next")
+    assert not claim.may("iot:AssumeRoleWithCertificate", f"arn:aws:iot:{ACCOUNT}:rolealias/greentill-tills")
+
+
+def test_a_claim_can_not_throw_a_till_off_by_taking_its_client_id(claim: Principal) -> None:
+    assert not claim.may("iot:Connect", f"arn:aws:iot:{ACCOUNT}:client/{OWN}")
