@@ -2,10 +2,11 @@
 
 import http.client
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,12 +84,16 @@ def bring_up(
     failures: list[BaseException] = []
     with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:
         begun = [pool.submit(installer.bring_up, kit) for kit in wanted]
-        for kit, till in zip(wanted, begun, strict=True):
-            failure = till.exception()
-            if failure is None:
-                state = state.with_till(kit.serial, till.result())
-            else:
-                failures.append(failure)
+        try:
+            for kit, till in zip(wanted, begun, strict=True):
+                failure = till.exception()
+                if failure is None:
+                    state = state.with_till(kit.serial, till.result())
+                else:
+                    failures.append(failure)
+        except BaseException:  # Ctrl-C: a bootstrap under way would keep us for minutes
+            installer.abandon(wanted)
+            raise
     twin_state.save(state, directory)
     if failures:
         raise failures[0]
@@ -150,6 +155,7 @@ class _Installer:
     root_image: Path
     work_dir: Path
     report: Report
+    abandoned: threading.Event = field(default_factory=threading.Event)
 
     def bring_up(self, kit: Kit) -> TillState:
         """A new machine, provisioned from the kit."""
@@ -162,10 +168,18 @@ class _Installer:
             forwarded = self.link.add(kit.serial)
             machine.boot()
             self.report(kit.serial, "booted")
+            if self.abandoned.is_set():
+                machine.power_cut()
             self._bootstrap(machine, kit)
             return till_state(machine, forwarded, self.link)
         except (MachineError, LinkError, OSError) as error:
             raise FleetError(f"{kit.serial} did not come up: {error}") from error
+
+    def abandon(self, kits: Sequence[Kit]) -> None:
+        """Cut the power of every machine, so that what goes on in them ends at once."""
+        self.abandoned.set()
+        for kit in kits:
+            Machine(kit.serial, self.root_image, self.work_dir).power_cut()
 
     def _bootstrap(self, machine: Machine, kit: Kit) -> None:
         """As a technician would: log in as the first user, and run the script with sudo."""

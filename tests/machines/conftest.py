@@ -19,6 +19,7 @@ from twin.link import Link, Upstreams
 from twin.machines import Machine, ensure_root, reclaim
 
 NAMES = ("aws.twin.internal", "data.iot.twin.internal", "credentials.iot.twin.internal")
+LONG = 1_000_000  # how often the answer to /long repeats the word
 POS_UNIT = """\
 [Service]
 ExecStart=/usr/bin/python3 -u -m http.server --bind 127.0.0.1 --directory /srv 8080
@@ -66,10 +67,11 @@ def answering(word: str, certificate: Path) -> Iterator[int]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            body = word.encode() * (LONG if self.path == "/long" else 1)
             self.send_response(200)
-            self.send_header("Content-Length", str(len(word)))
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(word.encode())
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class names it)
             """Say nothing."""

@@ -1,5 +1,6 @@
 """The network between a till and the cloud."""
 
+import hashlib
 import socket
 import time
 from pathlib import Path
@@ -39,6 +40,13 @@ def page(till: Till, seconds: float = 20) -> str:
 )
 def test_each_address_reaches_its_part_of_the_cloud(till: Till, address: str, answers: str) -> None:
     assert till.fetch(address) == answers
+
+
+def test_long_answers_on_many_connections_at_once_arrive_whole(till: Till) -> None:
+    each = "curl --silent --cacert /etc/ca.pem https://aws.twin.internal/long | sha256sum"
+    both = f"for n in 1 2 3 4 5 6 7 8; do ({each}) & done; wait"
+    digests = till.machine.run(["sh", "-c", both]).stdout.split()
+    assert digests == [hashlib.sha256(b"gateway" * 1_000_000).hexdigest(), "-"] * 8
 
 
 def test_nothing_but_the_link_is_within_reach_of_a_till(till: Till) -> None:

@@ -76,3 +76,21 @@ def test_up_that_fails_ends_the_cloud_that_it_started(work_dir: Path, root_image
     assert "FAIL0001" in failed.stderr
     assert not cloud.is_running(work_dir)
     assert leftovers(work_dir) == []
+
+
+def test_ctrl_c_during_up_ends_everything_at_once(work_dir: Path, root_image: Path) -> None:
+    kit = work_dir / "kit"
+    kit.mkdir()
+    (kit / "till.conf").write_text("SERIAL=STOP0001\n")
+    script = kit / "pi_bootstrap.sh"
+    script.write_text("#!/bin/sh\necho under way\nsleep 600\n")
+    script.chmod(0o755)
+    asked = [sys.executable, "-m", "greentill", "twin", "up", "--kit", str(kit), "--work-dir", str(work_dir)]
+    running = subprocess.Popen(asked, stderr=subprocess.PIPE, text=True)
+    assert running.stderr
+    assert any("under way" in line for line in running.stderr)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=60)
+    assert running.returncode != 0
+    assert not cloud.is_running(work_dir)
+    assert leftovers(work_dir) == []

@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from twin.link import netns
 from twin.link.client_hello import read_hello
@@ -108,10 +107,14 @@ class TillProxy:
 
     async def _lan(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A terminal's connection: made inside the till's namespace, so that it comes from its loopback."""
+        inner = network.NETNS_DIR / self._names.inner_netns
         try:
-            inner: Path = network.NETNS_DIR / self._names.inner_netns
             connection = netns.unconnected(inner)
-            await asyncio.get_running_loop().sock_connect(connection, (LOOPBACK, POS_PORT))
+            try:
+                await asyncio.get_running_loop().sock_connect(connection, (LOOPBACK, POS_PORT))
+            except OSError:
+                connection.close()
+                raise
             far = await asyncio.open_connection(sock=connection)
         except OSError:
             reset(writer)  # the till is off, or nothing listens there
