@@ -7,9 +7,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ministack import app as emulator
+from ministack.services import iot
 
-from twin.cloud import pins, settings
-from twin.cloud.iot import mqtt
+from twin.cloud import broker, cloudformation, iam, pins, settings
+from twin.cloud.greengrass.components import Components
+from twin.cloud.greengrass.deployments import Deployments
+from twin.cloud.greengrass.devices import CoreDevices
+from twin.cloud.greengrass.jobs import NamespacedJobs
+from twin.cloud.greengrass.service import Greengrass
+from twin.cloud.iot import handler, mqtt
+from twin.cloud.iot.role_alias import RoleAliases
+from twin.cloud.settings import Settings
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -19,16 +27,33 @@ def main() -> None:
     sys.argv = ["twin-cloud"]
     configuration = settings.load()
     pins.check()
-    mqtt.install(configuration)
+    extend(configuration)
     # The emulator would take port 443 as well when it may.
     emulator._port_is_bindable = lambda _host, _port: False
     emulator.app = _with_readiness(emulator.app)
     emulator.main()
 
 
+def extend(configuration: Settings) -> None:
+    """Wire the extensions together; each one says what it changes."""
+    iam.install(configuration)
+    role_aliases = RoleAliases(configuration)
+    components = Components(configuration)
+    deployments = Deployments(configuration, components)
+    devices = CoreDevices(configuration, deployments)
+    greengrass = Greengrass(configuration, components, deployments, devices)
+    jobs = NamespacedJobs(configuration)
+    jobs.install()
+    broker.install(jobs, devices)
+    mqtt.install(configuration)
+    handler.install_endpoints()
+    emulator.SERVICE_HANDLERS["greengrass"] = greengrass.handle
+    emulator.SERVICE_HANDLERS["iot"] = handler.wrap(emulator.SERVICE_HANDLERS["iot"], role_aliases)
+    cloudformation.install(role_aliases, greengrass)
+
+
 def _with_readiness(application: Application) -> Application:
     """Answer /_twin/ready with 200 once every listener is up; everything else goes on."""
-    from ministack.services import iot  # noqa: PLC0415 - the emulator's services load late
 
     async def serve(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or scope["path"] != "/_twin/ready":

@@ -1,0 +1,243 @@
+"""CloudFormation types that the emulator lacks, and deletions and properties that it takes too lightly."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from ministack import app as emulator
+from ministack.services import dynamodb, iam, s3
+from ministack.services.cloudformation import provisioners
+
+from twin.cloud.context import Document, raise_for
+from twin.cloud.greengrass.service import Greengrass
+from twin.cloud.iot.role_alias import RoleAliases
+
+Created = tuple[str, Document]
+HANDLERS: dict[str, dict[str, Any]] = provisioners._RESOURCE_HANDLERS
+# Keys below these names are the template author's own, not properties of the type.
+FREE_KEYS = {"Components", "Tags"}
+
+
+def install(role_aliases: RoleAliases, greengrass: Greengrass) -> None:
+    HANDLERS["AWS::IoT::RoleAlias"] = _role_alias(role_aliases)
+    HANDLERS["AWS::GreengrassV2::ComponentVersion"] = _component_version(greengrass)
+    HANDLERS["AWS::GreengrassV2::Deployment"] = _deployment(greengrass)
+    _keep_what_is_in_use()
+    _apply_bucket_properties()
+    _apply_table_properties()
+
+
+def _role_alias(aliases: RoleAliases) -> dict[str, Callable[..., Any]]:
+    def payload(props: Document) -> Document:
+        found = {"roleArn": props.get("RoleArn"), "tags": props.get("Tags")}
+        if "CredentialDurationSeconds" in props:
+            found["credentialDurationSeconds"] = props["CredentialDurationSeconds"]
+        return found
+
+    def name_of(logical_id: str, props: Document, stack: str) -> str:
+        return str(props.get("RoleAlias") or provisioners._physical_name(stack, logical_id))
+
+    def create(logical_id: str, props: Document, stack: str) -> Created:
+        name = name_of(logical_id, props, stack)
+        aliases.create(name, payload(props))
+        return name, {"RoleAliasArn": aliases.arn(name)}
+
+    def update(physical_id: str, old: Document, new: Document, stack: str) -> Created:
+        if new.get("RoleAlias", physical_id) != physical_id:
+            made = create("", new, stack)
+            provisioners._delete_predecessor(delete, physical_id, old)
+            return made
+        aliases.update(physical_id, payload(new))
+        return physical_id, {"RoleAliasArn": aliases.arn(physical_id)}
+
+    def delete(physical_id: str, _props: Document) -> None:
+        aliases.delete(physical_id)
+
+    return {"create": create, "update": update, "delete": delete}
+
+
+def _component_version(greengrass: Greengrass) -> dict[str, Callable[..., Any]]:
+    def create(_logical_id: str, props: Document, _stack: str) -> Created:
+        if "InlineRecipe" not in props:
+            raise ValueError("AWS::GreengrassV2::ComponentVersion needs an InlineRecipe here.")
+        recipe = base64.b64encode(props["InlineRecipe"].encode()).decode()
+        made = greengrass.CreateComponentVersion({"inlineRecipe": recipe, "tags": props.get("Tags")})
+        names = {"ComponentName": made["componentName"], "ComponentVersion": made["componentVersion"]}
+        return made["arn"], {"Arn": made["arn"], **names}
+
+    def update(physical_id: str, old: Document, new: Document, stack: str) -> Created:
+        made = create("", new, stack)
+        provisioners._delete_predecessor(delete, physical_id, old)
+        return made
+
+    def delete(physical_id: str, _props: Document) -> None:
+        greengrass.DeleteComponent({"arn": physical_id})
+
+    return {"create": create, "update": update, "delete": delete}
+
+
+def _deployment(greengrass: Greengrass) -> dict[str, Callable[..., Any]]:
+    def call(method: str, path: str, body: bytes = b"") -> Document:
+        # Provisioners run on worker threads; jobs and their messages belong to the event loop.
+        return raise_for(emulator.call_service_handler_sync(greengrass.handle, method, path, {}, body, {}))
+
+    def create(_logical_id: str, props: Document, _stack: str) -> Created:
+        made = call("POST", "/greengrass/v2/deployments", _json(_api_names(props)))
+        return made["deploymentId"], {"DeploymentId": made["deploymentId"]}
+
+    def update(physical_id: str, old: Document, new: Document, stack: str) -> Created:
+        made = create("", new, stack)
+        provisioners._delete_predecessor(delete, physical_id, old)
+        return made
+
+    def delete(physical_id: str, _props: Document) -> None:
+        path = f"/greengrass/v2/deployments/{physical_id}"
+        if call("GET", path)["deploymentStatus"] == "ACTIVE":
+            call("POST", f"{path}/cancel")
+        call("DELETE", path)
+
+    return {"create": create, "update": update, "delete": delete}
+
+
+def _keep_what_is_in_use() -> None:
+    """A deletion that AWS refuses is refused: a bucket with objects, a policy or role still in use."""
+
+    def delete_bucket(physical_id: str, _props: Document) -> None:
+        status, _headers, body = s3._delete_bucket(physical_id)
+        if status >= 400 and status != 404:
+            reason = body if isinstance(body, str) else body.decode(errors="replace")
+            raise ValueError(f"AWS::S3::Bucket {physical_id} cannot be deleted: {reason}")
+
+    delete_policy = HANDLERS["AWS::IAM::ManagedPolicy"]["delete"]
+
+    def delete_managed_policy(physical_id: str, props: Document) -> None:
+        named = len([name for kind in ("Roles", "Users", "Groups") for name in props.get(kind) or []])
+        record = iam._policies.get(physical_id) or {}
+        if int(record.get("AttachmentCount", 0)) > named:
+            raise ValueError(f"Cannot delete a policy attached to entities: {physical_id}")
+        delete_policy(physical_id, props)
+
+    delete_role = HANDLERS["AWS::IAM::Role"]["delete"]
+
+    def delete_unused_role(physical_id: str, props: Document) -> None:
+        role = iam._roles.get(physical_id) or {}
+        own = {each.get("PolicyName") for each in props.get("Policies") or []}
+        if set(role.get("AttachedPolicies") or []) - set(props.get("ManagedPolicyArns") or []):
+            raise ValueError(f"Cannot delete entity, must detach all policies first: {physical_id}")
+        if set(role.get("InlinePolicies") or {}) - own:
+            raise ValueError(f"Cannot delete entity, must delete policies first: {physical_id}")
+        delete_role(physical_id, props)
+
+    HANDLERS["AWS::S3::Bucket"]["delete"] = delete_bucket
+    HANDLERS["AWS::IAM::ManagedPolicy"]["delete"] = delete_managed_policy
+    HANDLERS["AWS::IAM::Role"]["delete"] = delete_unused_role
+
+
+def _apply_bucket_properties() -> None:
+    """Tags, encryption and lifecycle of a bucket, which the emulator's CloudFormation drops."""
+    provisioners._S3_BUCKET_CONFIGURATIONS += (
+        ("Tags", _tagging_xml, s3._put_bucket_tagging, s3._delete_bucket_tagging),
+        ("BucketEncryption", _encryption_xml, s3._put_bucket_encryption, s3._delete_bucket_encryption),
+        ("LifecycleConfiguration", _lifecycle_xml, s3._put_bucket_lifecycle, s3._delete_bucket_lifecycle),
+    )
+
+
+def _apply_table_properties() -> None:
+    """Time to live and point-in-time recovery of a table, which the emulator's CloudFormation drops."""
+    handlers = HANDLERS["AWS::DynamoDB::Table"]
+    create, update = handlers["create"], handlers["update"]
+
+    def apply(name: str, props: Document) -> None:
+        if props.get("TimeToLiveSpecification"):
+            spec = props["TimeToLiveSpecification"]
+            raise_for(dynamodb._update_ttl({"TableName": name, "TimeToLiveSpecification": spec}))
+        if props.get("PointInTimeRecoverySpecification"):
+            spec = props["PointInTimeRecoverySpecification"]
+            raise_for(
+                dynamodb._update_continuous_backups(
+                    {"TableName": name, "PointInTimeRecoverySpecification": spec}
+                )
+            )
+
+    def create_with_properties(logical_id: str, props: Document, stack: str) -> Created:
+        made: Created = create(logical_id, props, stack)
+        apply(made[0], props)
+        return made
+
+    def update_with_properties(*args: Any, **kwargs: Any) -> Created:
+        made: Created = update(*args, **kwargs)
+        apply(made[0], args[2])
+        return made
+
+    handlers["create"] = create_with_properties
+    handlers["update"] = update_with_properties
+
+
+def _tagging_xml(tags: list[Document]) -> bytes:
+    root = Element("Tagging")
+    tag_set = SubElement(root, "TagSet")
+    for tag in tags:
+        _children(SubElement(tag_set, "Tag"), {"Key": tag["Key"], "Value": tag["Value"]})
+    return tostring(root)
+
+
+def _encryption_xml(props: Document) -> bytes:
+    root = Element("ServerSideEncryptionConfiguration")
+    for rule in props.get("ServerSideEncryptionConfiguration") or []:
+        node = SubElement(root, "Rule")
+        default = rule.get("ServerSideEncryptionByDefault") or {}
+        _children(SubElement(node, "ApplyServerSideEncryptionByDefault"), default)
+        if "BucketKeyEnabled" in rule:
+            _children(node, {"BucketKeyEnabled": rule["BucketKeyEnabled"]})
+    return tostring(root)
+
+
+def _lifecycle_xml(props: Document) -> bytes:
+    root = Element("LifecycleConfiguration")
+    for rule in props.get("Rules") or []:
+        node = SubElement(root, "Rule")
+        _children(node, {"ID": rule.get("Id", "rule"), "Status": rule["Status"]})
+        _children(SubElement(node, "Filter"), {"Prefix": rule.get("Prefix", "")})
+        if "ExpirationInDays" in rule:
+            _children(SubElement(node, "Expiration"), {"Days": rule["ExpirationInDays"]})
+        for transition in rule.get("Transitions") or []:
+            _children(
+                SubElement(node, "Transition"),
+                {"Days": transition.get("TransitionInDays"), "StorageClass": transition["StorageClass"]},
+            )
+        old = rule.get("NoncurrentVersionExpiration") or {}
+        if old:
+            _children(SubElement(node, "NoncurrentVersionExpiration"), old)
+        aborted = rule.get("AbortIncompleteMultipartUpload") or {}
+        if aborted:
+            _children(SubElement(node, "AbortIncompleteMultipartUpload"), aborted)
+    return tostring(root)
+
+
+def _children(node: Element, values: Document) -> None:
+    for name, value in values.items():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        SubElement(node, name).text = text
+
+
+def _api_names(value: Any) -> Any:
+    """CloudFormation's ComponentVersion is the API's componentVersion, but for the author's own keys."""
+    if isinstance(value, list):
+        return [_api_names(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    found = {}
+    for name, inner in value.items():
+        if name in FREE_KEYS and isinstance(inner, dict):
+            found[name[0].lower() + name[1:]] = {key: _api_names(each) for key, each in inner.items()}
+        else:
+            found[name[0].lower() + name[1:]] = _api_names(inner)
+    return found
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document).encode()
