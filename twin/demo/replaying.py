@@ -15,6 +15,7 @@ from twin.demo.processes import DemoError
 from twin.demo.settings import TERMINALS, DemoTill
 
 ONLINE_SHARE = 0.25  # of a till's baskets before its cable is pulled, and again after it is back
+ANSWER_WITHIN = 3.0  # seconds: a till without power says nothing, so its terminals ask again soon
 DARK_AFTER = 0.4  # of the offline baskets sold when the power goes
 
 
@@ -68,9 +69,12 @@ async def sell(
 ) -> None:
     """All of one till's acts: online, cable pulled (and for one till the power cut), cable back."""
     till = selling.till
-    edge = int(len(chosen) * ONLINE_SHARE)
+    edge = max(1, int(len(chosen) * ONLINE_SHARE))
     before, offline, after = chosen[:edge], chosen[edge:-edge], chosen[-edge:]
-    terminals = [Terminal(TerminalSettings(selling.url, terminal=name)) for name in TERMINALS]
+    terminals = [
+        Terminal(TerminalSettings(selling.url, terminal=name, answer_within=ANSWER_WITHIN))
+        for name in TERMINALS
+    ]
     try:
         for terminal in terminals:
             await terminal.health(within=60)
