@@ -52,7 +52,8 @@ def test_a_version_keeps_the_digest_of_the_object_that_was_there(cloud, name):
     cloud.client("s3").put_object(Bucket=bucket, Key="components/a.zip", Body=data)
     greengrass = cloud.client("greengrassv2")
     made = greengrass.create_component_version(
-        inlineRecipe=recipe(name, uri=f"s3://{bucket}/components/a.zip"), tags={"greentill:digest": "sha256:x"}
+        inlineRecipe=recipe(name, uri=f"s3://{bucket}/components/a.zip"),
+        tags={"greentill:digest": "sha256:x"},
     )
     kept = json.loads(greengrass.get_component(arn=made["arn"])["recipe"])
     artifact = kept["Manifests"][0]["Artifacts"][0]
@@ -83,7 +84,9 @@ def test_versions_are_listed_newest_first_and_deleted_one_by_one(cloud, name):
     component = arns[0].split(":versions:")[0]
     listed = greengrass.list_component_versions(arn=component)["componentVersions"]
     assert [each["componentVersion"] for each in listed] == ["1.10.0", "1.10.0-rc.1", "1.2.0"]
-    latest = {each["componentName"]: each["latestVersion"] for each in greengrass.list_components()["components"]}
+    latest = {
+        each["componentName"]: each["latestVersion"] for each in greengrass.list_components()["components"]
+    }
     assert latest[name]["componentVersion"] == "1.10.0"
     for arn in arns:
         greengrass.delete_component(arn=arn)
