@@ -1,6 +1,7 @@
 """Each way in which the cloud can be wrong is found, and named by till, epoch and seq."""
 
 import gzip
+from typing import Any
 
 import pytest
 
@@ -268,7 +269,7 @@ def test_asking_for_one_till_leaves_the_others_alone(fleet, shelf):
 
 def test_days_on_either_side_of_a_business_date_belong_to_one_chain(fleet, shelf):
     records = chain()
-    moved: list[dict] = []
+    moved: list[dict[str, Any]] = []
     for content in records:
         changed = {**content, "business_date": "2026-11-21"} if content["seq"] > 4 else content
         moved.append(record.seal({**changed, "prev_hash": moved[-1]["hash"] if moved else record.ZERO_HASH}))

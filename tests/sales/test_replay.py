@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ class Till:
     """Answers as `pos` does: a repeated sale_id gets the receipt of the first time."""
 
     def __init__(self, *, lose_answers=0, busy=0, refuse=()):
-        self.sales: dict = {}
+        self.sales: dict[str, Any] = {}
         self.asked: Counter[str] = Counter()
         self.lose_answers, self.busy, self.refuse = lose_answers, busy, refuse
 
