@@ -1,0 +1,1 @@
+"""A till's life: the registry, kits for new tills, and how the tills are."""

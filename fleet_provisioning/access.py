@@ -1,0 +1,49 @@
+"""The fleet of a clone's fleet.toml, in the account that the environment's credentials open."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from fleet_provisioning.errors import ProvisioningError
+from infra.names import Names
+from infra.settings import Settings, load
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "adaptive", "max_attempts": 6})
+
+
+class FleetSession:
+    """A boto3 session whose clients wait no longer than CONFIG says."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def client(self, service: str) -> Any:
+        return self._session.client(service, config=CONFIG)
+
+    def resource(self, service: str) -> Any:
+        return self._session.resource(service, config=CONFIG)
+
+
+@dataclass(frozen=True)
+class FleetAccess:
+    session: FleetSession
+    names: Names
+    settings: Settings
+
+
+def fleet_access(root: Path = ROOT) -> FleetAccess:
+    """Raises SettingsError for fleet.toml, ProvisioningError when the account can't be reached."""
+    settings = load(root)
+    session = FleetSession(boto3.Session(region_name=settings.fleet.region))
+    try:
+        account = session.client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise ProvisioningError(
+            f"the account can't be reached ({error}): are its credentials set?"
+        ) from error
+    return FleetAccess(session, Names(settings.fleet.name, account, settings.fleet.region), settings)

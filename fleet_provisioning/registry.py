@@ -1,0 +1,124 @@
+"""The registry: a DynamoDB row per till (docs/interfaces.md, "In the cloud")."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from fleet_provisioning.errors import NotDeployedError, SerialTakenError
+from infra.names import Names
+
+BY_STAGE = "by-stage"
+CONDITION_FAILED = "ConditionalCheckFailedException"
+
+
+@dataclass(frozen=True)
+class Row:
+    """`claim_expires_at` is in epoch seconds; the other times are ISO 8601 in UTC."""
+
+    thing: str
+    serial: str
+    store: str
+    stage: str
+    terminals: tuple[str, ...]
+    state: str
+    assignment: Mapping[str, Any]
+    created_at: str
+    created_by: str
+    claim_certificate_id: str | None = None
+    claim_expires_at: int | None = None
+    certificate_ids: tuple[str, ...] = field(default=())
+    provisioned_at: str | None = None
+    refusals: int = 0
+
+    def item(self) -> dict[str, Any]:
+        """As DynamoDB's resource interface takes it; what isn't known yet is left out."""
+        values = {name.name: getattr(self, name.name) for name in fields(self)}
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in values.items()
+            if value is not None
+        }
+
+
+def row(item: Mapping[str, Any]) -> Row:
+    """The row in an item; numbers come back as Decimal, so they are made whole."""
+    known = {name.name for name in fields(Row)}
+    values = {key: value for key, value in item.items() if key in known}
+    values["terminals"] = tuple(item.get("terminals", ()))
+    values["certificate_ids"] = tuple(item.get("certificate_ids", ()))
+    values["refusals"] = int(item.get("refusals", 0))
+    values["assignment"] = dict(item.get("assignment", {}))
+    if item.get("claim_expires_at") is not None:
+        values["claim_expires_at"] = int(item["claim_expires_at"])
+    return Row(**values)
+
+
+class Registry:
+    """The table of one fleet. Raises NotDeployedError where the table doesn't exist."""
+
+    def __init__(self, session: Any, names: Names) -> None:
+        self._names = names
+        self._table = session.resource("dynamodb").Table(names.registry_table)
+
+    def register(self, new: Row) -> None:
+        """Write a new till's row; SerialTakenError when the serial has one already, whatever its state."""
+        try:
+            self._table.put_item(Item=new.item(), ConditionExpression="attribute_not_exists(thing)")
+        except ClientError as error:
+            if error.response["Error"]["Code"] == CONDITION_FAILED:
+                raise SerialTakenError(
+                    f"serial {new.serial} is registered already; look at it with: greentill till status"
+                ) from error
+            raise self._explained(error) from error
+
+    def record_claim(self, thing: str, certificate_id: str, expires_at: int) -> None:
+        """Bind a claim to a registered till that has none; `expires_at` in epoch seconds."""
+        self._table.update_item(
+            Key={"thing": thing},
+            UpdateExpression="SET claim_certificate_id = :claim, claim_expires_at = :expires",
+            ConditionExpression="attribute_exists(thing) AND attribute_not_exists(claim_certificate_id)",
+            ExpressionAttributeValues={":claim": certificate_id, ":expires": expires_at},
+        )
+
+    def withdraw(self, new: Row) -> None:
+        """Remove a row that `register` wrote, unless a till has provisioned with it since."""
+        self._table.delete_item(
+            Key={"thing": new.thing},
+            ConditionExpression="created_at = :made AND size(certificate_ids) = :none",
+            ExpressionAttributeValues={":made": new.created_at, ":none": 0},
+        )
+
+    def get(self, thing: str) -> Row | None:
+        """The till's row as it is now."""
+        try:
+            found = self._table.get_item(Key={"thing": thing}, ConsistentRead=True).get("Item")
+        except ClientError as error:
+            raise self._explained(error) from error
+        return None if found is None else row(found)
+
+    def in_stage(self, stage: str) -> Iterator[Row]:
+        """The stage's tills in order of their names, a page per request (1 MB each)."""
+        query: dict[str, Any] = {
+            "IndexName": BY_STAGE,
+            "KeyConditionExpression": "stage = :stage",
+            "ExpressionAttributeValues": {":stage": stage},
+        }
+        while True:
+            try:
+                page = self._table.query(**query)
+            except ClientError as error:
+                raise self._explained(error) from error
+            yield from map(row, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _explained(self, error: ClientError) -> Exception:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            return error
+        return NotDeployedError(
+            f"there is no table {self._names.registry_table} in {self._names.region}: deploy the Identity stack "
+            f"first, with make deploy"
+        )
