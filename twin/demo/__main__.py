@@ -39,12 +39,13 @@ EXPECTED = (
     TillUnreachableError,
 )
 INTERRUPTED = 130
+PLAIN_WIDTH = 132  # columns, so that a log holds the table unbroken
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; returns the exit status."""
     settings = parse(arguments)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     signal.signal(signal.SIGTERM, _interrupt)
     show = Show(console)
     demo = Demo(settings, show)

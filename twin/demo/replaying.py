@@ -65,9 +65,18 @@ class _Counter:
 
 
 async def sell(
-    selling: Selling, chosen: Sequence[Basket], journal: Journal, wires: Wires, say: Callable[[str], None]
+    selling: Selling,
+    chosen: Sequence[Basket],
+    journal: Journal,
+    wires: Wires,
+    say: Callable[[str], None],
+    *,
+    pace: float = 0.0,
 ) -> None:
-    """All of one till's acts: online, cable pulled (and for one till the power cut), cable back."""
+    """All of one till's acts: online, cable pulled (and for one till the power cut), cable back.
+
+    `pace` is what a cashier takes between two baskets, in seconds.
+    """
     till = selling.till
     edge = max(1, int(len(chosen) * ONLINE_SHARE))
     before, offline, after = chosen[:edge], chosen[edge:-edge], chosen[-edge:]
@@ -78,7 +87,7 @@ async def sell(
     try:
         for terminal in terminals:
             await terminal.health(within=60)
-        run = _Run(selling, terminals, journal)
+        run = _Run(selling, terminals, journal, pace)
         await run.ring_up(before, online=True)
         await asyncio.to_thread(wires.cut, till.serial)
         selling.happened("cut")
@@ -102,11 +111,14 @@ async def sell(
 class _Run:
     """Two terminals of one till that take baskets from one queue."""
 
-    def __init__(self, selling: Selling, terminals: Sequence[Terminal], journal: Journal) -> None:
+    def __init__(
+        self, selling: Selling, terminals: Sequence[Terminal], journal: Journal, pace: float
+    ) -> None:
         self.selling = selling
         self.in_flight = _Counter()
         self._terminals = terminals
         self._journal = journal
+        self._pace = pace
 
     async def ring_up(self, chosen: Iterable[Basket], *, online: bool) -> None:
         waiting = deque(chosen)
@@ -122,6 +134,7 @@ class _Run:
                 self.in_flight.now -= 1
             self._journal.append(entry)
             self.selling.entries.append(entry)
+            await asyncio.sleep(self._pace)
 
 
 async def _through_a_power_cut(
@@ -133,8 +146,8 @@ async def _through_a_power_cut(
     sold_before = len(run.selling.entries)
     work = asyncio.create_task(run.ring_up(chosen, online=False))
     try:
-        while len(run.selling.entries) == sold_before and not work.done():
-            await asyncio.sleep(0)  # the two terminals are selling again
+        while not work.done() and (len(run.selling.entries) == sold_before or not run.in_flight.now):
+            await asyncio.sleep(0)  # until a terminal that has sold here sends the next one
         run.selling.in_flight_at_power_cut = run.in_flight.now
         if not run.in_flight.now:
             raise DemoError(f"no sale was on its way when {serial} was to lose power: use more baskets")

@@ -143,7 +143,14 @@ class Demo:
         wires = tills.Wires(self._settings, self._machine)
         journals = {till.serial: self._journal(till.serial) for till in self._settings.tills}
         await replaying.together(
-            replaying.sell(selling, chosen[selling.till.serial], journals[selling.till.serial], wires, say)
+            replaying.sell(
+                selling,
+                chosen[selling.till.serial],
+                journals[selling.till.serial],
+                wires,
+                say,
+                pace=self._settings.pace,
+            )
             for selling in sellings
         )
 

@@ -33,13 +33,14 @@ TILLS = (
 class Settings:
     """`twin_dir` is where `greentill twin` finds the twin; `out_dir` takes journals, logs and the report.
 
-    Times in seconds: `deploy_within` for a deployment to reach a till, `drain_within` for the backlog.
+    Times in seconds: `pace` between two baskets of a terminal, `deploy_within` for a deployment to reach a till, `drain_within` for the backlog.
     """
 
     keep: bool = False
     sabotage: Sabotage | None = None
     tills: tuple[DemoTill, ...] = TILLS
     baskets_per_till: int = 200
+    pace: float = 0.1
     twin_dir: Path = DEFAULT_DIRECTORY
     out_dir: Path = field(default=ROOT / "build" / "demo")
     deploy_within: float = 240.0
