@@ -9,12 +9,15 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from .errors import DeploymentError
 from .recipes import Artifact, Recipe
 from .storage import sync_folder, write
 from .users import Account
 from .variables import Folders
+
+_REACH: Final = {"NONE": 0, "OWNER": 0o770, "ALL": 0o777}  # whose permission bits each word covers
 
 
 def ensure(recipe: Recipe, folders: Folders, account: Account, fetch: Callable[[Artifact], bytes]) -> None:
@@ -51,17 +54,13 @@ def _make_readable(folder: Path, top: Path) -> None:
 
 
 def _permit(path: Path, artifact: Artifact, account: Account) -> None:
-    """OWNER is the component's user, ALL everyone; folders can be entered where files can be read."""
-    bits = {"NONE": 0, "OWNER": 0o1, "ALL": 0o111}
-    try:
-        read, execute = bits[artifact.read] * 4, bits[artifact.execute]
-    except KeyError as error:
-        raise DeploymentError(f"{artifact.uri} asks for an unknown permission {error}") from error
-    owner = 0o100
-    mode = (read & 0o44) | (execute & 0o11)
-    mode |= (owner * 4 if read else 0) | (owner if execute else 0)
+    """Classic's rule: OWNER means user and group, the user reads always, what executes can be read too."""
+    if artifact.read not in _REACH or artifact.execute not in _REACH:
+        raise DeploymentError(f"{artifact.uri} asks for an unknown permission")
+    read, execute = _REACH[artifact.read], _REACH[artifact.execute]
+    mode = 0o400 | 0o444 & (read | execute) | 0o111 & execute
     if path.is_dir():
-        mode |= (mode & 0o444) >> 2
+        mode |= (mode & 0o444) >> 2  # can be entered by whom it can be read
     path.chmod(mode)
     if os.geteuid() == 0:
         os.chown(path, account.uid, account.gid)

@@ -10,9 +10,8 @@ import asyncio
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
-from types import MappingProxyType
 
 PRELUDE_BYTES = 12
 LARGEST_FRAME = 24 * 1024 * 1024  # the protocol's limit for a message
@@ -53,7 +52,7 @@ class Frame:
     type: MessageType
     stream: int = 0
     flags: Flags = Flags.NONE
-    headers: Mapping[str, HeaderValue] = MappingProxyType({})
+    headers: Mapping[str, HeaderValue] = field(default_factory=dict)
     payload: bytes = b""
 
 

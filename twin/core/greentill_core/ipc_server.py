@@ -33,6 +33,7 @@ class Stream:
     connection: Connection
     number: int
     ended: list[Callable[[], None]] = field(default_factory=list)
+    early: list[Frame] | None = field(default_factory=list)  # events that came before the answer was out
 
     @property
     def component(self) -> str:
@@ -40,7 +41,17 @@ class Stream:
 
     def send(self, shape: str, body: Mapping[str, Any]) -> None:
         """An event; a caller that is gone hears nothing."""
-        self.connection.send(_message(self.number, shape, body))
+        event = _message(self.number, shape, body)
+        if self.early is None:
+            self.connection.send(event)
+        else:
+            self.early.append(event)
+
+    def answered(self) -> None:
+        """The answer is out: now events may follow."""
+        for event in self.early or ():
+            self.connection.send(event)
+        self.early = None
 
 
 Operation = Callable[[Stream, dict[str, Any]], Awaitable[tuple[str, dict[str, Any]]]]
@@ -128,7 +139,8 @@ class IpcServer:
     def _handle(self, connection: Connection, frame: Frame) -> bool:
         """Whether the connection goes on."""
         if frame.type is MessageType.CONNECT:
-            return self._connect(connection, frame)
+            self._connect(connection, frame)
+            return True  # a refused client reads why, and closes
         if not connection.component:
             return False
         if frame.type is MessageType.PING:
@@ -142,7 +154,7 @@ class IpcServer:
             connection.end_stream(frame.stream)
         return True
 
-    def _connect(self, connection: Connection, frame: Frame) -> bool:
+    def _connect(self, connection: Connection, frame: Frame) -> None:
         try:
             token = json.loads(frame.payload)["authToken"]
         except (ValueError, KeyError, TypeError):
@@ -152,7 +164,6 @@ class IpcServer:
         connection.send(Frame(MessageType.CONNECT_ACK, flags=accepted))
         if not connection.component:
             self._log.warning("IPC refused a connection with an unknown token")
-        return bool(connection.component)
 
     async def _call(self, stream: Stream, frame: Frame) -> None:
         name = str(frame.headers.get("operation", "")).rpartition("#")[2]
@@ -168,6 +179,7 @@ class IpcServer:
         stays = bool(stream.ended)
         flags = Flags.NONE if stays else Flags.TERMINATE_STREAM
         stream.connection.send(_message(stream.number, shape, body, flags=flags))
+        stream.answered()
         if not stays:
             stream.connection.end_stream(stream.number)
 
