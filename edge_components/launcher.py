@@ -26,8 +26,9 @@ def main() -> None:
     wait_for(runtime / "ready")
     hold(runtime / "ready")
     environment = dict(os.environ, PYTHONPATH=str(Path(__file__).resolve().parent))
+    # -P: the working folder is not searched, so nothing that lies there takes the place of our package
     python = str(runtime / "venv" / "bin" / "python")
-    os.execve(python, [python, "-u", "-m", arguments.module, *rest], environment)  # noqa: S606 - becomes the component
+    os.execve(python, [python, "-P", "-u", "-m", arguments.module, *rest], environment)  # noqa: S606 - becomes the component
 
 
 def wait_for(ready: Path) -> None:

@@ -42,7 +42,7 @@ def main() -> int:
     _listen(ipc, service, stopping)
     if service.run(stopping, lambda: _configuration(ipc, configured) != configured):
         log.info("the configuration has changed: starting again with it")
-        os.execv(sys.executable, [sys.executable, "-u", "-m", "edge_components.sync"])  # noqa: S606 - itself
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - itself
     return 0
 
 

@@ -22,7 +22,6 @@ log = logging.getLogger("sync")
 
 CURSOR_SECONDS = 1.0  # each new cursor costs two syncs of the card
 ASSIGNMENT_RETRY_SECONDS = 5.0  # a till without an assignment can't sell: it asks more often
-CONFIGURATION_SECONDS = 30.0
 JOIN_SECONDS = 3.0
 
 
@@ -58,7 +57,7 @@ class Service:
         again = False
         while not again and not stopping.wait(CURSOR_SECONDS):
             self.publish()
-            if time.monotonic() - asked >= CONFIGURATION_SECONDS:
+            if time.monotonic() - asked >= self._settings.configuration_seconds:
                 asked = time.monotonic()
                 again = changed()
         self.stop()

@@ -20,9 +20,16 @@ from tests.sync.till import EPOCH, REGION, Till
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSIGNMENT = {
-    "version": 1, "store": "ST-1", "store_name": "Main Street", "terminals": ["T1", "T2"],
-    "currency": "USD", "currency_exponent": 2, "time_zone": "America/New_York", "day_starts": "04:00",
-    "prices_include_tax": True, "locale": "en-US",
+    "version": 1,
+    "store": "ST-1",
+    "store_name": "Main Street",
+    "terminals": ["T1", "T2"],
+    "currency": "USD",
+    "currency_exponent": 2,
+    "time_zone": "America/New_York",
+    "day_starts": "04:00",
+    "prices_include_tax": True,
+    "locale": "en-US",
 }
 
 
@@ -34,18 +41,29 @@ class Process:
         names = ("sales_table", "sales_bucket", "registry_table", "thing")
         self.configuration = {
             **{name: getattr(till.settings, name) for name in names},
-            "data_dir": str(till.settings.data_dir), "region": REGION, "segment_seconds": "0.1",
-            "retry_base_seconds": "0.05", "retry_cap_seconds": "0.2", "assignment_seconds": "0.2",
+            "data_dir": str(till.settings.data_dir),
+            "region": REGION,
+            "segment_seconds": "0.1",
+            "retry_base_seconds": "0.05",
+            "retry_cap_seconds": "0.2",
+            "assignment_seconds": "0.2",
             **settings,
         }
         file = till.settings.data_dir / "configuration.json"
-        file.write_text(json.dumps(self.configuration))
+        self.file = file
+        self.configure()
         environment = {**os.environ, "GREENTILL_CONFIGURATION": str(file), "AWS_ENDPOINT_URL": proxy.url}
         self.log = till.settings.data_dir / "log"
         with self.log.open("wb") as log:
             self.child = subprocess.Popen(
                 [sys.executable, "-m", "edge_components.sync"], cwd=ROOT, env=environment, stderr=log
             )
+
+    def configure(self, **settings: str) -> None:
+        self.configuration |= settings
+        partial = self.file.with_suffix(".partial")
+        partial.write_text(json.dumps(self.configuration))
+        partial.replace(self.file)
 
     def until(self, condition: Callable[[], Any], seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
@@ -182,3 +200,13 @@ def test_a_configuration_that_lacks_the_table_is_refused_in_a_sentence(
     process = start(sales_table="")
     assert process.child.wait(20) == 1
     assert "The configuration lacks sales_table." in process.log.read_text()
+
+
+def test_a_changed_configuration_is_taken_up_without_a_nucleus_restarting_it(
+    till: Till, start: Callable[..., Process]
+) -> None:
+    till.ledger.sell(3)
+    process = start(sales_table="t-missing", configuration_seconds="0.2")
+    process.until(lambda: "missing" in process.log.read_text())
+    process.configure(sales_table=till.settings.sales_table)
+    process.until(lambda: till.in_table() == till.rung_up())

@@ -1,0 +1,200 @@
+"""A till's packages: installed without a network, whole or not at all, kept while something uses them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from release.build import Built
+
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCHER = ROOT / "edge_components" / "launcher.py"
+TAG = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.fixture(scope="session")
+def artifact(shared_dist: dict[str, Built], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Runtime's artifact as a nucleus unpacks it on this machine."""
+    folder = tmp_path_factory.mktemp("runtime")
+    zipfile.ZipFile(shared_dist["Runtime"].folder / f"runtime-{platform.machine()}.zip").extractall(folder)
+    return folder
+
+
+def install(artifact: Path, into: Path, version: str = "1.0.0") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-u", str(artifact / "install.py"), "--version", version, "--into", str(into)]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "http_proxy": "http://127.0.0.1:9",
+        "https_proxy": "http://127.0.0.1:9",
+    }
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+
+
+@pytest.fixture(scope="session")
+def installed(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    into = tmp_path_factory.mktemp("runtimes")
+    done = install(artifact, into)
+    assert done.returncode == 0, done.stderr
+    return into
+
+
+def small(folder: Path, **changes: str) -> Path:
+    """An artifact with one small wheel that stands for every package that is tried."""
+    (folder / "wheels").mkdir(parents=True)
+    wheel = folder / "wheels" / "all-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name in ("apsw", "fastapi", "httptools", "uvicorn", "uvloop"):
+            archive.writestr(f"all-1.data/purelib/{name}.py", changes.get(name, ""))
+        archive.writestr("awsiot/greengrasscoreipc/clientv2.py", "")
+        archive.writestr("boto3/session.py", "")
+        archive.writestr("all-1.data/scripts/tool", "#!python")
+    import hashlib
+
+    entry = {"file": wheel.name, "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest()}
+    (folder / "wheels.json").write_text(json.dumps({TAG: [entry]}))
+    (folder / "install.py").write_text((ROOT / "edge_components" / "runtime" / "install.py").read_text())
+    return folder
+
+
+def test_the_packages_import_in_the_environment_that_was_built(installed: Path) -> None:
+    python = installed / "1.0.0" / "venv" / "bin" / "python"
+    script = "import apsw, boto3, fastapi, uvloop, awsiot; print(apsw.__file__)"
+    done = subprocess.run([str(python), "-I", "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith(str(installed)), done.stderr
+
+
+def test_a_second_installation_changes_nothing(artifact: Path, installed: Path) -> None:
+    before = (installed / "1.0.0").stat()
+    done = install(artifact, installed)
+    assert (done.returncode, "installed already" in done.stderr) == (0, True)
+    assert (installed / "1.0.0").stat() == before
+
+
+def test_after_a_power_cut_the_installation_begins_again(tmp_path: Path) -> None:
+    artifact, into = small(tmp_path / "a"), tmp_path / "into"
+    left = into / ".building-1.0.0" / "venv"
+    left.mkdir(parents=True)
+    (left / "half").touch()
+    assert install(artifact, into).returncode == 0
+    assert (into / "1.0.0" / "ready").exists()
+    assert not (into / "1.0.0" / "venv" / "half").exists()
+    assert not (into / ".building-1.0.0").exists()
+
+
+def test_a_folder_without_its_mark_is_replaced(tmp_path: Path) -> None:
+    artifact, into = small(tmp_path / "a"), tmp_path / "into"
+    (into / "1.0.0").mkdir(parents=True)
+    (into / "1.0.0" / "stray").touch()
+    assert install(artifact, into).returncode == 0
+    assert not (into / "1.0.0" / "stray").exists()
+
+
+def test_a_changed_wheel_is_refused_and_no_mark_is_set(tmp_path: Path) -> None:
+    artifact, into = small(tmp_path / "a"), tmp_path / "into"
+    with next((artifact / "wheels").iterdir()).open("ab") as wheel:
+        wheel.write(b"x")
+    done = install(artifact, into)
+    assert done.returncode == 1
+    assert "differs from what was published" in done.stderr
+    assert not (into / "1.0.0").exists()
+
+
+def test_packages_that_do_not_import_are_not_ready(tmp_path: Path) -> None:
+    done = install(small(tmp_path / "a", uvloop="raise ImportError('wrong machine')"), tmp_path / "into")
+    assert done.returncode == 1
+    assert "wrong machine" in done.stderr
+    assert not (tmp_path / "into" / "1.0.0").exists()
+
+
+def test_a_python_without_wheels_is_named(tmp_path: Path) -> None:
+    artifact = small(tmp_path / "a")
+    (artifact / "wheels.json").write_text('{"2.7": []}')
+    done = install(artifact, tmp_path / "into")
+    assert done.returncode == 1
+    assert f"for Python 2.7, and python3 is {TAG}" in done.stderr
+
+
+def test_what_something_runs_with_stays_and_the_oldest_others_go(tmp_path: Path) -> None:
+    artifact, into = small(tmp_path / "a"), tmp_path / "into"
+    for number, version in enumerate(("1.0.0", "1.1.0", "1.2.0", "1.3.0")):
+        (into / version).mkdir(parents=True)
+        (into / version / "ready").touch()
+        os.utime(into / version, (number, number))
+    with (into / "1.0.0" / "ready").open() as used:
+        fcntl.flock(used, fcntl.LOCK_SH)
+        assert install(artifact, into, "2.0.0").returncode == 0
+    kept = sorted(path.name for path in into.iterdir() if not path.name.startswith("."))
+    assert kept == ["1.0.0", "1.2.0", "1.3.0", "2.0.0"]
+
+
+@pytest.fixture
+def component(tmp_path: Path) -> Path:
+    """A folder as an artifact unpacks to: the launcher and a component that says how it was started."""
+    folder = tmp_path / "component"
+    package = folder / "edge_components" / "probe"
+    package.mkdir(parents=True)
+    (folder / "edge_components" / "__init__.py").touch()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(
+        "import os, sys, time\n"
+        "print(sys.prefix, os.environ['PYTHONPATH'], sys.argv[1:], flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    (folder / "launcher.py").write_text(LAUNCHER.read_text())
+    return folder
+
+
+def start(component: Path, into: Path) -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        "-u",
+        str(component / "launcher.py"),
+        "--runtime",
+        "1.0.0",
+        "--runtimes",
+        str(into),
+    ]
+    return subprocess.Popen(
+        [*command, "edge_components.probe", "extra"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def test_the_launcher_waits_for_its_runtime_then_becomes_the_component(
+    tmp_path: Path, component: Path
+) -> None:
+    into = tmp_path / "into"
+    child = start(component, into)
+    try:
+        assert child.stderr is not None
+        assert child.stdout is not None
+        assert "Waiting for the Runtime" in child.stderr.readline()
+        assert install(small(tmp_path / "a"), into).returncode == 0
+        line = child.stdout.readline()
+        assert line, child.stderr.read()
+        assert line.split()[:2] == [str(into / "1.0.0" / "venv"), str(component)]
+        with (into / "1.0.0" / "ready").open() as ready, pytest.raises(BlockingIOError):
+            fcntl.flock(ready, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=10)
