@@ -1,7 +1,7 @@
 """Evaluates IAM and IoT policy statements as a till would meet them: deny beats allow, nothing is implied."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Statement = Mapping[str, Any]
@@ -33,7 +33,7 @@ def matches(pattern: str, value: str) -> bool:
 class Principal:
     """Someone with `statements`, whose policy variables have these values."""
 
-    def __init__(self, statements: list[Statement], variables: Mapping[str, str]) -> None:
+    def __init__(self, statements: Sequence[Statement], variables: Mapping[str, str]) -> None:
         self._statements = statements
         self._variables = variables
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import boto3
 import pytest
-from fake_greengrass import FakeGreengrass
 
 from infra.components.publisher.publish import Artifact, Publisher, PublishError, Staged, Version
 from infra.names import DIGEST_TAG, FLEET_TAG, Names
+from tests.infra.fake_greengrass import FakeGreengrass
 
 STAGING = "cdk-hnb659fds-assets-123456789012-eu-west-1"
 CONTENT = b"the component's code"

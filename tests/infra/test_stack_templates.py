@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from aws_cdk import App
 from aws_cdk.assertions import Match, Template
-from conftest import FLEET_TOML, write_component, write_release
-from iam_evaluator import plain
 
 from infra.fleet import build_app
+from tests.infra.iam_evaluator import plain
+from tests.infra.paper_fleet import FLEET_TOML, write_component, write_release
 
 Find = Callable[[str], Template]
 PARTS = ("Storage", "Identity", "Components", "Deployment-dev", "Cleanup")

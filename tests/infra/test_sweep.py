@@ -6,12 +6,12 @@ from typing import Any
 
 import boto3
 import pytest
-from fake_greengrass import FakeGreengrass, refusal
 
 from infra.cleanup.sweep import handler
 from infra.cleanup.sweep.attempt import Attempts, OutOfTimeError
 from infra.cleanup.sweep.sweep import sweep
 from infra.names import Names
+from tests.infra.fake_greengrass import FakeGreengrass, refusal
 
 
 @pytest.fixture

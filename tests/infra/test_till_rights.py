@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from aws_cdk.assertions import Template
-from iam_evaluator import Principal, plain
+
+from tests.infra.iam_evaluator import Principal, plain
 
 ACCOUNT = "eu-west-1:123456789012"
 OWN, OTHER = "greentill-TILL1", "greentill-TILL10"
