@@ -141,17 +141,11 @@ class Demo:
 
     async def _all_tills(self, sellings: list[Selling], chosen: Mapping[str, list[Basket]], say: Say) -> None:
         wires = tills.Wires(self._settings, self._machine)
-        journals = {till.serial: self._journal(till.serial) for till in self._settings.tills}
+        pace = self._settings.pace
         await replaying.together(
-            replaying.sell(
-                selling,
-                chosen[selling.till.serial],
-                journals[selling.till.serial],
-                wires,
-                say,
-                pace=self._settings.pace,
-            )
+            replaying.sell(selling, baskets_of, self._journal(selling.till.serial), wires, say, pace=pace)
             for selling in sellings
+            for baskets_of in [chosen[selling.till.serial]]
         )
 
     def _journal(self, serial: str) -> Journal:

@@ -33,7 +33,8 @@ TILLS = (
 class Settings:
     """`twin_dir` is where `greentill twin` finds the twin; `out_dir` takes journals, logs and the report.
 
-    Times in seconds: `pace` between two baskets of a terminal, `deploy_within` for a deployment to reach a till, `drain_within` for the backlog.
+    Times in seconds: `pace` between two baskets of a terminal, `deploy_within` for a deployment to reach a
+    till, `drain_within` for the backlog.
     """
 
     keep: bool = False

@@ -1,5 +1,6 @@
 """Steps 3 and 4: kits, machines, the bootstrap, and the deployment's way to each till."""
 
+import csv
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from sales.copies import money
 from twin import fleet
 from twin.demo.cloud import Account, greentill
 from twin.demo.processes import DemoError, Programs
-from twin.demo.settings import STAGE, TERMINALS, DemoTill, Settings
+from twin.demo.settings import STAGE, TERMINALS, Settings
 from twin.demo.show import Say
 from twin.machines import Machine
 from twin.state import State
@@ -26,31 +27,23 @@ TERMINAL_STATES = {"FAILED", "TIMED_OUT", "CANCELED", "REJECTED"}
 
 
 def make_kits(account: Account, programs: Programs, settings: Settings, say: Say) -> list[Path]:
-    """A kit per till, made as an engineer would make it."""
-    return [_kit(account, programs, settings, till, say) for till in settings.tills]
-
-
-def _kit(account: Account, programs: Programs, settings: Settings, till: DemoTill, say: Say) -> Path:
-    target = settings.out_dir / "kits" / till.serial
+    """A kit per till, made as an engineer would make them."""
+    orders = settings.out_dir / "tills.csv"
+    with orders.open("w", encoding="utf-8", newline="") as out:
+        rows = csv.writer(out)
+        rows.writerow(("serial", "store", "stage", "terminals"))
+        rows.writerows((till.serial, till.store, STAGE, ",".join(TERMINALS)) for till in settings.tills)
+    target = settings.out_dir / "kits"
     arguments = [
-        *("till", "kit", till.serial),
-        *("--store", till.store),
-        *("--stage", STAGE),
-        *(part for name in TERMINALS for part in ("--terminal", name)),
+        *("till", "kit", "--csv", str(orders)),
         *("--out", str(target)),
         *("--root-ca", account.state.cloud.ca),
         *("--environment", f"AWS_ENDPOINT_URL={GATEWAY}"),
         *("--environment", f"AWS_CA_BUNDLE={INSIDE_CA}"),
     ]
-    say(f"kit for {till.serial} in {till.store}")
-    programs.run(
-        f"kit-{till.serial}",
-        greentill(*arguments),
-        environment=account.environment(),
-        say=say,
-        timeout=KIT_SECONDS,
-    )
-    return target
+    environment = account.environment()
+    programs.run("kits", greentill(*arguments), environment=environment, say=say, timeout=KIT_SECONDS)
+    return [target / till.serial for till in settings.tills]
 
 
 def wait_for_deployment(account: Account, state: State, settings: Settings, say: Say) -> None:
