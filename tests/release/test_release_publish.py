@@ -17,7 +17,7 @@ from release.errors import ReleaseError
 from release.promote import promote
 from release.publish import Cloud, publish
 from release.recipe import component_digest
-from tests.release.conftest import clone
+from tests.release.conftest import ROOT, clone
 
 FLEET = "reltest"
 
@@ -126,3 +126,12 @@ def test_other_bytes_under_a_version_that_a_later_stage_runs_are_refused(
     changed = [dataclasses.replace(built[0], digest="sha256:" + "0" * 64)]
     with pytest.raises(ReleaseError, match="runs in staging with another digest"):
         promote(root, "dev", changed)
+
+
+def test_what_dev_runs_is_what_the_working_tree_builds(shared_dist: dict[str, Built]) -> None:
+    """Otherwise a fresh clone can't be deployed; after a change: greentill release build, then promote --to dev."""
+    pinned = json.loads((ROOT / "releases" / "dev.json").read_text())["components"]
+    same = {name: entry for name, entry in pinned.items() if entry["version"] == shared_dist[name].version}
+    assert {name: entry["digest"] for name, entry in same.items()} == {
+        name: shared_dist[name].digest for name in same
+    }

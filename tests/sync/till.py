@@ -33,7 +33,7 @@ class Till:
 
     settings: Settings
     ledger: TillLedger
-    aws: ThreadedMotoServer
+    aws: ThreadedMotoServer | None
 
     def __post_init__(self) -> None:
         self.start()
@@ -73,6 +73,7 @@ class Till:
         raise AssertionError(f"not delivered after {attempts} attempts: {troubles[-3:]}")
 
     def client(self, service: str) -> Any:
+        assert self.aws is not None
         host, port = self.aws.get_host_and_port()
         return boto3.client(service, region_name=REGION, endpoint_url=f"http://{host}:{port}")
 
@@ -119,7 +120,7 @@ class Till:
         assert self.in_bucket() == self.rung_up()
 
 
-def make_till(aws: ThreadedMotoServer, folder: Path, **settings: Any) -> Till:
+def make_till(aws: ThreadedMotoServer | None, folder: Path, **settings: Any) -> Till:
     thing = f"greentill-{uuid.uuid4().hex[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     values: dict[str, Any] = {
