@@ -10,6 +10,7 @@ import urllib.request
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from awscrt import mqtt
 from awsiot import mqtt_connection_builder
@@ -38,7 +39,7 @@ class Device:
     """One MQTT connection; `messages` holds everything that arrives, subscribed or not."""
 
     def __init__(self, cloud, identity, client_id):
-        self.messages = queue.Queue()
+        self.messages: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue()
         self._connection = mqtt_connection_builder.mtls_from_bytes(
             endpoint="127.0.0.1",
             port=cloud.state.cloud.mqtt_port,

@@ -8,12 +8,13 @@ import uuid
 import zipfile
 from dataclasses import dataclass
 
-from devices import Device, Identity, signing_request
+from tests.cloud.devices import Device, Identity, signing_request
 
 HOOK = """
 def handler(event, context):
     serial = event["parameters"].get("SerialNumber", "")
-    known = all(event.get(k) for k in ("claimCertificateId", "certificateId", "certificatePem", "templateArn"))
+    keys = ("claimCertificateId", "certificateId", "certificatePem", "templateArn", "clientId")
+    known = all(event.get(key) for key in keys)
     allowed = known and serial.startswith("OK")
     return {"allowProvisioning": allowed, "parameterOverrides": {"Group": "%s"} if allowed else {}}
 """

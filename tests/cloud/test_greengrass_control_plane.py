@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import uuid
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.twin
 
 
 def recipe(name, version="1.0.0", uri=None):
-    manifest = {"Platform": {"os": "linux", "runtime": "*"}, "Lifecycle": {"run": "sleep 1"}}
+    manifest: dict[str, Any] = {"Platform": {"os": "linux", "runtime": "*"}, "Lifecycle": {"run": "sleep 1"}}
     if uri:
         manifest["Artifacts"] = [{"Uri": uri, "Unarchive": "ZIP"}]
     return json.dumps(

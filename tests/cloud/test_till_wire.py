@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 from botocore.exceptions import ClientError
 
-sys.path.insert(0, str(Path(__file__).parent))
-import fleet as fleets
-from devices import Device, https
+from tests.cloud import fleet as fleets
+from tests.cloud.devices import Device, https
 
 pytestmark = pytest.mark.twin
 NAMESPACE = "namespace-aws-gg-deployment"

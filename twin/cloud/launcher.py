@@ -9,7 +9,7 @@ from typing import Any
 from ministack import app as emulator
 from ministack.services import iot
 
-from twin.cloud import broker, cloudformation, iam, pins, settings
+from twin.cloud import analytics, broker, cloudformation, iam, pins, settings, storage
 from twin.cloud.greengrass.components import Components
 from twin.cloud.greengrass.dataplane import DataPlane
 from twin.cloud.greengrass.deployments import Deployments
@@ -40,6 +40,8 @@ def main() -> None:
 def extend(configuration: Settings) -> HttpsListener:
     """Wire the extensions together; each one says what it changes. Returns the listener to wait for."""
     iam.install(configuration)
+    storage.install(configuration)
+    analytics.install()
     role_aliases = RoleAliases(configuration)
     components = Components(configuration)
     deployments = Deployments(configuration, components)
