@@ -31,7 +31,7 @@ ASSUMED_BY_IOT = {
 }
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 40) -> Any:
     """The first true value of `what`; fails when there is none in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -61,11 +61,19 @@ class Fleet:
         role = iam.create_role(
             RoleName=f"{names.fleet}-role", AssumeRolePolicyDocument=json.dumps(ASSUMED_BY_IOT)
         )["Role"]["Arn"]
-        allow = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/components/*"}
+        allow = {
+            "Effect": "Allow",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{bucket}/components/*",
+        }
         iam.put_role_policy(
             RoleName=f"{names.fleet}-role",
             PolicyName="artifacts",
             PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
+        )
+        iam.attach_role_policy(
+            RoleName=f"{names.fleet}-role",
+            PolicyArn="arn:aws:iam::aws:policy/service-role/AWSIoTThingsRegistration",
         )
         iot.create_role_alias(roleAlias=names.role_alias, roleArn=role, credentialDurationSeconds=3600)
         iot.create_policy(policyName=names.core_policy, policyDocument=json.dumps(core_policy(names)))
@@ -149,6 +157,7 @@ def running(root: Path, environment: dict[str, str]) -> Iterator[subprocess.Pope
     try:
         yield process
     finally:
+        print((root / "output").read_text(errors="replace"))  # noqa: T201 - pytest shows it when a test fails
         if process.poll() is None:
             process.terminate()
             try:

@@ -147,7 +147,18 @@ def with_core(test: Callable[[Core], Awaitable[T]], **changes: Any) -> T:
             own, Identity(THING, "", ""), state=state, board=board, ipc=ipc, exchange=exchange, log=LOG
         )
         supervisors.append(supervisor)
-        core = Core(own, state, board, ipc, supervisor, pubsub, updates, operations, exchange, asyncio.get_running_loop())
+        core = Core(
+            own,
+            state,
+            board,
+            ipc,
+            supervisor,
+            pubsub,
+            updates,
+            operations,
+            exchange,
+            asyncio.get_running_loop(),
+        )
         try:
             return await asyncio.wait_for(test(core), 60)
         finally:

@@ -58,7 +58,8 @@ def document(components: dict[str, Any], group: str = "greentill-dev", **more: A
         "deploymentId": "d-1",
         "configurationArn": f"arn:aws:greengrass:eu-west-1:000000000000:configuration:thinggroup/{group}:1",
         "components": {
-            name: value if isinstance(value, dict) else {"version": value} for name, value in components.items()
+            name: value if isinstance(value, dict) else {"version": value}
+            for name, value in components.items()
         },
         "failureHandlingPolicy": "ROLLBACK",
         "componentUpdatePolicy": {"timeout": 5, "action": "NOTIFY_COMPONENTS"},
@@ -87,7 +88,9 @@ def test_a_deployment_brings_components_their_artifacts_and_what_they_depend_on(
         cloud.add("com.test.Libs", lifecycle={"install": "true"})
         cloud.add(
             "com.test.App",
-            dependencies={"com.test.Libs": {"VersionRequirement": ">=1.0.0 <2.0.0", "DependencyType": "SOFT"}},
+            dependencies={
+                "com.test.Libs": {"VersionRequirement": ">=1.0.0 <2.0.0", "DependencyType": "SOFT"}
+            },
             artifacts=[{"Uri": "s3://artifacts/hello.txt", "Digest": digest, "Algorithm": "SHA-256"}],
             lifecycle={"run": "cat {artifacts:path}/hello.txt; echo; " + FOREVER},
         )
@@ -208,7 +211,9 @@ def test_after_a_power_cut_what_ran_last_starts_without_the_cloud() -> None:
         await runner.run(document({"com.test.App": "1.0.0"}))
         core.state.save()
         await core.supervisor.close()
-        core.state.kept = StateFile(core.settings.root / "config" / "state.json").kept  # as a new process reads it
+        core.state.kept = StateFile(
+            core.settings.root / "config" / "state.json"
+        ).kept  # as a new process reads it
         nothing = Cloud()
         nothing.away = 1_000_000
         await deployments(core, nothing).boot()

@@ -95,9 +95,7 @@ def test_a_component_that_may_not_publish_or_subscribe_is_told_so_and_nothing_is
 def test_a_closed_subscription_hears_nothing_more() -> None:
     def test(core: Core) -> bool:
         heard: queue.Queue[Any] = queue.Queue()
-        rights = {
-            "accessControl": {PUBSUB: {"one": {"operations": ["*"], "resources": ["*"]}}}
-        }
+        rights = {"accessControl": {PUBSUB: {"one": {"operations": ["*"], "resources": ["*"]}}}}
         with Component(core, "com.test.Both", rights) as client:
             message = PublishMessage(json_message=JsonMessage(message={}))
             _, operation = client.subscribe_to_topic(topic="a", on_stream_event=heard.put)
@@ -114,9 +112,7 @@ def test_a_closed_subscription_hears_nothing_more() -> None:
 def test_a_stranger_without_a_known_token_is_not_let_in() -> None:
     def test(core: Core) -> None:
         with pytest.raises(AccessDeniedError):
-            awsiot.greengrasscoreipc.connect(
-                ipc_socket=str(core.ipc.path), authtoken="guessed", timeout=5
-            )
+            awsiot.greengrasscoreipc.connect(ipc_socket=str(core.ipc.path), authtoken="guessed", timeout=5)
 
     on_machine(test)
 
@@ -195,7 +191,9 @@ def test_messages_to_aws_iot_go_out_only_on_the_topics_the_recipe_names() -> Non
             client.publish_to_iot_core(topic_name="greentill/x/heartbeat", qos="1", payload=b"{}")
             with pytest.raises(UnauthorizedError):
                 client.publish_to_iot_core(topic_name="greentill/x/other", qos="1", payload=b"{}")
-            client.subscribe_to_iot_core(topic_name="greentill/commands/#", qos="1", on_stream_event=heard.put)
+            client.subscribe_to_iot_core(
+                topic_name="greentill/commands/#", qos="1", on_stream_event=heard.put
+            )
             return heard.get(timeout=5)
 
     event = on_machine(test)

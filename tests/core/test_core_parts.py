@@ -38,7 +38,10 @@ def test_a_frame_is_laid_out_as_the_event_stream_encoding_says() -> None:
 
 def test_a_frame_survives_the_way_there_and_back() -> None:
     frame = Frame(
-        MessageType.APPLICATION_MESSAGE, 7, Flags.TERMINATE_STREAM, {"a": "text", "b": b"\x00", "c": True, "d": 5}
+        MessageType.APPLICATION_MESSAGE,
+        7,
+        Flags.TERMINATE_STREAM,
+        {"a": "text", "b": b"\x00", "c": True, "d": 5},
     )
     assert frames.decode(frames.encode(frame)) == frame
 
@@ -56,7 +59,9 @@ def test_a_policy_allows_its_operations_on_its_resources_and_nothing_else() -> N
     assert allowed(rights, PUBSUB, "aws.greengrass#PublishToTopic", "greentill/a/b/sales")
     assert not allowed(rights, PUBSUB, "aws.greengrass#PublishToTopic", "greentill/a/refunds")
     assert not allowed(rights, PUBSUB, "aws.greengrass#SubscribeToTopic", "greentill/a/sales")
-    assert not allowed(rights, "aws.greengrass.ipc.mqttproxy", "aws.greengrass#PublishToTopic", "greentill/a/sales")
+    assert not allowed(
+        rights, "aws.greengrass.ipc.mqttproxy", "aws.greengrass#PublishToTopic", "greentill/a/sales"
+    )
     assert not allowed({}, PUBSUB, "aws.greengrass#PublishToTopic", "greentill/a/sales")
 
 
@@ -92,7 +97,10 @@ def test_reset_runs_before_merge_and_takes_the_default_or_nothing() -> None:
     have = {"a": {"b": "mine", "c": "mine"}, "extra": 1, "list": [1, 2]}
     defaults = {"a": {"b": "default", "c": "default"}, "list": [0]}
     update = {"reset": ["/a/b", "/extra"], "merge": {"a": {"c": "merged"}, "list": [9]}}
-    assert configuration.updated(have, defaults, update) == {"a": {"b": "default", "c": "merged"}, "list": [9]}
+    assert configuration.updated(have, defaults, update) == {
+        "a": {"b": "default", "c": "merged"},
+        "list": [9],
+    }
 
 
 def test_resetting_the_whole_configuration_gives_the_defaults() -> None:
@@ -120,7 +128,8 @@ def test_a_recipe_for_another_platform_is_refused_by_name() -> None:
 
 def test_steps_but_run_time_out_after_120_seconds_unless_told_otherwise() -> None:
     steps = recipe(
-        "com.test.Time", lifecycle={"install": "true", "run": "true", "shutdown": {"Script": "x", "Timeout": 7}}
+        "com.test.Time",
+        lifecycle={"install": "true", "run": "true", "shutdown": {"Script": "x", "Timeout": 7}},
     ).steps
     assert (steps["install"].timeout, steps["run"].timeout, steps["shutdown"].timeout) == (120.0, None, 7.0)
 
@@ -139,12 +148,19 @@ def archive(**files: str) -> bytes:
 
 def place(root: Path, data: bytes, **entry: Any) -> tuple[Path, Path]:
     """Put one artifact in place; its file and the folder it is unpacked to."""
-    given = {"Uri": "s3://bucket/components/x/app.zip", "Digest": digest(data), "Algorithm": "SHA-256", **entry}
+    given = {
+        "Uri": "s3://bucket/components/x/app.zip",
+        "Digest": digest(data),
+        "Algorithm": "SHA-256",
+        **entry,
+    }
     one = recipe("com.test.Art", artifacts=[given])
     folders = Folders(root)
     artifacts.ensure(one, folders, users.find("nobody:nogroup"), lambda _artifact: data)
     name = given["Uri"].rpartition("/")[2]
-    return folders.artifacts(one.name, one.version) / name, folders.unarchived(one.name, one.version) / Path(name).stem
+    return folders.artifacts(one.name, one.version) / name, folders.unarchived(one.name, one.version) / Path(
+        name
+    ).stem
 
 
 def can(user: str, path: Path, how: str) -> bool:

@@ -86,18 +86,26 @@ def test_a_second_start_does_not_provision_again(fleet: Fleet, folder: Path) -> 
     with running(root, fleet.environment()):
         wait_for(lambda: "connected to AWS IoT" in log(root, "greengrass"))
         wait_for(
-            lambda: thing in [each["coreDeviceThingName"] for each in greengrass.list_core_devices()["coreDevices"]]
+            lambda: (
+                thing
+                in [each["coreDeviceThingName"] for each in greengrass.list_core_devices()["coreDevices"]]
+            )
         )
     assert (root / "thingCert.crt").read_bytes() == before
 
 
-def test_a_refused_provisioning_is_said_plainly_and_tried_again(fleet: Fleet, folder: Path) -> None:
-    root = fleet.root(folder, "CORE0003", provisioning_template="no-such-template")
+def test_a_refused_provisioning_is_said_plainly_and_tried_again_until_it_is_let_in(
+    fleet: Fleet, folder: Path
+) -> None:
+    root = fleet.root(folder, "CORE0003")
+    iot, template = fleet.cloud.client("iot"), fleet.names.provisioning_template
+    iot.update_provisioning_template(templateName=template, enabled=False)
     with running(root, fleet.environment()):
-        wait_for(lambda: log(root, "greengrass").count("provisioning") >= 1)
-        wait_for(lambda: len(log(root, "greengrass").splitlines()) >= 2)
-    assert "ERROR" in log(root, "greengrass") or "can't provision yet" in log(root, "greengrass")
-    assert not (root / "config" / "identity.json").exists()
+        wait_for(lambda: log(root, "greengrass").count("provisioning was refused: ") >= 2)
+        assert "new kit" in log(root, "greengrass")
+        assert not (root / "config" / "identity.json").exists()
+        iot.update_provisioning_template(templateName=template, enabled=True)
+        wait_for((root / "config" / "identity.json").exists)
 
 
 def test_a_version_that_does_not_start_is_reported_failed_and_the_one_before_runs_on(

@@ -91,7 +91,7 @@ class Mqtt:
         finally:
             subscriber.cancel()
             with suppress(AwsCrtError, TimeoutError):
-                await _answer(self._connection.disconnect(), 2)
+                await answer(self._connection.disconnect(), 2)
 
     async def listen(self, topic_filter: str, handler: Handler, qos: int = 1) -> None:
         """Call `handler` with topic and payload; the subscription is made when the link is up, and again."""
@@ -106,7 +106,7 @@ class Mqtt:
         ]
         if self.up and not any(entry[0] == topic_filter for entry in self._handlers):
             with suppress(AwsCrtError, TimeoutError):
-                await _answer(self._connection.unsubscribe(topic_filter)[0])
+                await answer(self._connection.unsubscribe(topic_filter)[0])
 
     def publish(self, topic: str, payload: bytes, qos: int = 1) -> bool:
         """Send as soon as the link allows; False when the spool is full."""
@@ -116,7 +116,7 @@ class Mqtt:
         pause = 1.0
         while True:
             try:
-                await _answer(self._connection.connect(), 30)
+                await answer(self._connection.connect(), 30)
             except (AwsCrtError, TimeoutError) as error:
                 self._log.warning("can't connect to AWS IoT, trying again: %s", error or "no answer")
                 await asyncio.sleep(random.uniform(0.5, 1) * pause)  # noqa: S311 - spreads retries
@@ -138,7 +138,7 @@ class Mqtt:
 
     async def _subscribe(self, topic_filter: str, qos: int) -> None:
         try:
-            await _answer(self._connection.subscribe(topic_filter, mqtt.QoS(qos))[0])
+            await answer(self._connection.subscribe(topic_filter, mqtt.QoS(qos))[0])
         except (AwsCrtError, TimeoutError) as error:
             self._log.warning("can't subscribe to %s: %s", topic_filter, error or "no answer")
 
@@ -153,7 +153,7 @@ class Mqtt:
             topic, payload, qos = message
             try:
                 # The library keeps what is under way over a reconnect, so no limit on the answer here.
-                await _answer(self._connection.publish(topic, payload, mqtt.QoS(qos))[0], None)
+                await answer(self._connection.publish(topic, payload, mqtt.QoS(qos))[0], None)
             except AwsCrtError as error:
                 self._log.warning("a publish to %s failed, trying again: %s", topic, error)
                 await asyncio.sleep(1)
@@ -182,5 +182,6 @@ class Mqtt:
                 handler(topic, payload)
 
 
-async def _answer(future: Any, seconds: float | None = _ANSWER_SECONDS) -> Any:
-    return await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+async def answer(future: Any, seconds: float | None = _ANSWER_SECONDS) -> Any:
+    """What the AWS library answers; its future is left alone when time runs out, since it insists on it."""
+    return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), seconds)

@@ -16,6 +16,7 @@ from awsiot import mqtt_connection_builder
 from . import identity
 from .errors import CoreError, NotReachableError
 from .identity import Identity
+from .mqtt import answer
 from .settings import Settings
 
 _ANSWER_SECONDS = 30.0
@@ -60,9 +61,9 @@ async def _provision(settings: Settings) -> Identity:
         keep_alive_secs=settings.keep_alive_seconds,
     )
     try:
-        await _wait(connection.connect())
+        await answer(connection.connect(), _ANSWER_SECONDS)
         certificate = await _ask(connection, _CREATE, {})
-        answer = await _ask(
+        given = await _ask(
             connection,
             f"$aws/provisioning-templates/{settings.provisioning_template}/provision/json",
             {
@@ -71,7 +72,7 @@ async def _provision(settings: Settings) -> Identity:
             },
         )
         return identity.store(
-            settings.root, answer["thingName"], certificate["certificatePem"], certificate["privateKey"]
+            settings.root, given["thingName"], certificate["certificatePem"], certificate["privateKey"]
         )
     except (AwsCrtError, TimeoutError) as error:
         raise NotReachableError(f"AWS IoT does not answer: {error or 'no answer in time'}") from error
@@ -79,7 +80,7 @@ async def _provision(settings: Settings) -> Identity:
         raise NotReachableError(f"AWS IoT's answer lacks {error}") from error
     finally:
         with suppress(AwsCrtError, TimeoutError):
-            await asyncio.wait_for(asyncio.wrap_future(connection.disconnect()), 2)
+            await answer(connection.disconnect(), 2)
 
 
 async def _ask(connection: Any, topic: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -95,8 +96,10 @@ async def _ask(connection: Any, topic: str, body: dict[str, Any]) -> dict[str, A
         loop.call_soon_threadsafe(settle, topic, bytes(payload))
 
     for ending in ("accepted", "rejected"):
-        await _wait(connection.subscribe(f"{topic}/{ending}", mqtt.QoS.AT_LEAST_ONCE, arrived)[0])
-    await _wait(connection.publish(topic, json.dumps(body), mqtt.QoS.AT_LEAST_ONCE)[0])
+        await answer(
+            connection.subscribe(f"{topic}/{ending}", mqtt.QoS.AT_LEAST_ONCE, arrived)[0], _ANSWER_SECONDS
+        )
+    await answer(connection.publish(topic, json.dumps(body), mqtt.QoS.AT_LEAST_ONCE)[0], _ANSWER_SECONDS)
     heard, payload = await asyncio.wait_for(answered, _ANSWER_SECONDS)
     try:
         found = dict(json.loads(payload))
@@ -107,7 +110,3 @@ async def _ask(connection: Any, topic: str, body: dict[str, Any]) -> dict[str, A
             f"{found.get('errorCode', 'no code')}, {found.get('errorMessage', payload.decode())}"
         )
     return found
-
-
-async def _wait(future: Any) -> Any:
-    return await asyncio.wait_for(asyncio.wrap_future(future), _ANSWER_SECONDS)
