@@ -42,7 +42,7 @@ def prepare(folder: Path) -> None:
 
 
 def write(folder: Path, texts: Mapping[str, str], secrets: Mapping[str, str]) -> None:
-    """Write scripts, `texts` and `secrets` (mode 0600) into a prepared folder, then their sums; all synced."""
+    """Write scripts, `texts` and `secrets` (mode 0600) into a prepared folder, then the sums; all synced."""
     contents = bootstrap_files() | {name: text.encode() for name, text in texts.items()}
     for name, content in contents.items():
         _write(folder / name, content, EXECUTABLE if name == "pi_bootstrap.sh" else PUBLIC)

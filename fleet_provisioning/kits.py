@@ -103,9 +103,7 @@ class KitMaker:
         _known("stage", order.stage, self._settings.stages)
         wrong = [terminal for terminal in order.terminals if not TERMINAL.fullmatch(terminal)]
         if wrong or not order.terminals or len(set(order.terminals)) < len(order.terminals):
-            raise ProvisioningError(
-                f"terminals {','.join(order.terminals)!r}: give each once, such as T1,T2 (letters, digits, hyphens)"
-            )
+            raise ProvisioningError(f"terminals {','.join(order.terminals)!r}: give each once, such as T1,T2")
 
     def _row(self, order: Order, now: datetime) -> Row:
         thing = self._names.thing(order.serial)
@@ -168,8 +166,9 @@ def make_all(
 
 def _known(what: str, value: str, known: Mapping[str, object]) -> None:
     if value not in known:
+        there = ", ".join(sorted(known))
         raise ProvisioningError(
-            f"{what} {value!r} isn't in fleet.toml{near_miss(value, known)}; there is: {', '.join(sorted(known))}"
+            f"{what} {value!r} isn't in fleet.toml{near_miss(value, known)}; there is: {there}"
         )
 
 

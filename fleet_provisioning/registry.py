@@ -115,10 +115,10 @@ class Registry:
                 return
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def _explained(self, error: ClientError) -> Exception:
+    def _explained(self, error: ClientError) -> ClientError | NotDeployedError:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             return error
         return NotDeployedError(
-            f"there is no table {self._names.registry_table} in {self._names.region}: deploy the Identity stack "
-            f"first, with make deploy"
+            f"there is no table {self._names.registry_table} in {self._names.region}: deploy the Identity "
+            f"stack first, with make deploy"
         )

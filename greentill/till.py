@@ -120,7 +120,8 @@ def _report_one(kit: Kit, *, as_json: bool) -> None:
         print_json(_document(kit))
         return
     out.print(
-        f"{kit.folder} is the kit of {kit.thing}; it holds a secret and works until {_time(kit.claim_expires_at)}.\n"
+        f"{kit.folder} is the kit of {kit.thing}; it holds a secret and works until "
+        f"{_time(kit.claim_expires_at)}.\n"
         f"Copy the folder to the Pi and run there: sudo ./pi_bootstrap.sh",
         highlight=False,
         soft_wrap=True,

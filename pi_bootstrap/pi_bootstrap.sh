@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Makes this Raspberry Pi (or small PC) a till, from a kit that `greentill till kit` wrote. Safe to run again.
+#
+# Variables, all optional:
+#   GREENGRASS_ROOT     where the nucleus goes                     /greengrass/v2
+#   STATE_DIR           the ledger and what components keep        /var/lib/greentill
+#   ETC_DIR             settings from the kit                      /etc/greentill
+#   LOG_FILE            what was done, without secrets             /var/log/greentill/bootstrap.log
+#   UNIT_DIR            systemd units and drop-ins                 /etc/systemd/system
+#   JOURNALD_DIR        journald's drop-ins                        /etc/systemd/journald.conf.d
+#   OS_RELEASE          what says which system this is             /etc/os-release
+#   TILL_URL            where the till answers                     http://127.0.0.1:8080
+#   PROVISION_SECONDS   how long provisioning may take             180
+#   HEALTH_SECONDS      how long to wait for the till to answer    60
+#   CLOCK_WAIT_SECONDS  how long a boot waits for a time server    20
+#   NUCLEUS_MIRROR      where nucleus downloads come from          (flavours/classic.sh, flavours/lite.sh)
+#   LITE_SHA256         the digest of nucleus lite's package       (flavours/lite.sh)
+set -euo pipefail
+
+GREENGRASS_ROOT=${GREENGRASS_ROOT:-/greengrass/v2}
+STATE_DIR=${STATE_DIR:-/var/lib/greentill}
+ETC_DIR=${ETC_DIR:-/etc/greentill}
+LOG_FILE=${LOG_FILE:-/var/log/greentill/bootstrap.log}
+UNIT_DIR=${UNIT_DIR:-/etc/systemd/system}
+JOURNALD_DIR=${JOURNALD_DIR:-/etc/systemd/journald.conf.d}
+OS_RELEASE=${OS_RELEASE:-/etc/os-release}
+TILL_URL=${TILL_URL:-http://127.0.0.1:8080}
+PROVISION_SECONDS=${PROVISION_SECONDS:-180}
+HEALTH_SECONDS=${HEALTH_SECONDS:-60}
+CLOCK_WAIT_SECONDS=${CLOCK_WAIT_SECONDS:-20}
+export GREENGRASS_ROOT STATE_DIR ETC_DIR LOG_FILE UNIT_DIR JOURNALD_DIR OS_RELEASE TILL_URL \
+  PROVISION_SECONDS HEALTH_SECONDS CLOCK_WAIT_SECONDS
+
+SCRIPT_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+KIT_DIR=$SCRIPT_DIR
+NUCLEUS_DIR=
+OFFLINE_BUNDLE=
+DRY_RUN=no
+KEEP_KIT=no
+KEEP_LEDGER=no
+COMMAND=install
+CHANGES=0
+export KEEP_KIT KEEP_LEDGER # read by lib/
+
+for part in say kit preflight system download provision care; do
+  # shellcheck source=/dev/null
+  source "$SCRIPT_DIR/lib/$part.sh"
+done
+
+usage() {
+  cat <<'TEXT'
+Usage: sudo ./pi_bootstrap.sh [install|doctor|uninstall] [options]
+
+  install               make this machine a till (the default); a second run changes nothing
+  doctor                say what is wrong, and the command that mends it
+  uninstall             take the till off this machine
+
+  --kit DIR             the kit (default: the folder of this script)
+  --dry-run             say what would be done
+  --keep-kit            leave the claim's private key in the kit after provisioning
+  --keep-ledger         with uninstall: keep the ledger and the users that own it
+  --nucleus-dir DIR     install the nucleus with DIR/flavour.sh
+  --offline-bundle DIR  take the nucleus from DIR and Debian packages from DIR/packages
+  --help                this text
+
+Examples:
+  sudo ./pi_bootstrap.sh
+  sudo ./pi_bootstrap.sh --kit /boot/firmware/kit --dry-run
+  sudo ./pi_bootstrap.sh uninstall --keep-ledger
+TEXT
+}
+
+parse() {
+  while [[ $# -gt 0 ]]; do
+    case $1 in
+      install | doctor | uninstall) COMMAND=$1 ;;
+      --kit | --nucleus-dir | --offline-bundle)
+        [[ $# -ge 2 && -d $2 ]] || fatal "$1 wants a folder: ${2:-none was given}."
+        case $1 in
+          --kit) KIT_DIR=$(cd "$2" && pwd) ;;
+          --nucleus-dir) NUCLEUS_DIR=$(cd "$2" && pwd) ;;
+          --offline-bundle) OFFLINE_BUNDLE=$(cd "$2" && pwd) ;;
+        esac
+        shift
+        ;;
+      --dry-run) DRY_RUN=yes ;;
+      --keep-kit) KEEP_KIT=yes ;;
+      --keep-ledger) KEEP_LEDGER=yes ;;
+      -h | --help)
+        usage
+        exit 0
+        ;;
+      *) fatal "I don't know $1: see --help." ;;
+    esac
+    shift
+  done
+  export KIT_DIR NUCLEUS_DIR OFFLINE_BUNDLE
+}
+
+install_till() {
+  check_kit
+  read_settings "$KIT_DIR/till.conf"
+  check_same_till
+  choose_flavour
+  preflight
+  ensure_packages
+  [[ $DRY_RUN == yes ]] || check_python
+  [[ $DRY_RUN == yes ]] || flavour_preflight || fatal "the nucleus can't be installed here, for the reason above."
+  ensure_users
+  check_sudo
+  ensure_directories
+  install_kit_settings
+  ensure_units
+  install_nucleus
+  destroy_claim
+  check_health
+  if [[ $CHANGES -eq 0 ]]; then
+    say "finished: $THING was set up already, nothing was changed"
+  else
+    say "finished: $THING, $CHANGES changes$([[ $DRY_RUN == no ]] || printf ' would be made')"
+  fi
+}
+
+main() {
+  trap explain_exit EXIT
+  parse "$@"
+  check_root
+  open_log
+  case $COMMAND in
+    install) install_till ;;
+    doctor) doctor ;;
+    uninstall) uninstall ;;
+  esac
+}
+
+main "$@"
