@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from ministack import app as emulator
 from ministack.services import dynamodb, iam, s3
 from ministack.services.cloudformation import provisioners
 
@@ -81,12 +79,8 @@ def _component_version(greengrass: Greengrass) -> dict[str, Callable[..., Any]]:
 
 
 def _deployment(greengrass: Greengrass) -> dict[str, Callable[..., Any]]:
-    def call(method: str, path: str, body: bytes = b"") -> Document:
-        # Provisioners run on worker threads; jobs and their messages belong to the event loop.
-        return raise_for(emulator.call_service_handler_sync(greengrass.handle, method, path, {}, body, {}))
-
     def create(_logical_id: str, props: Document, _stack: str) -> Created:
-        made = call("POST", "/greengrass/v2/deployments", _json(_api_names(props)))
+        made = greengrass.CreateDeployment(_api_names(props))
         return made["deploymentId"], {"DeploymentId": made["deploymentId"]}
 
     def update(physical_id: str, old: Document, new: Document, stack: str) -> Created:
@@ -95,10 +89,10 @@ def _deployment(greengrass: Greengrass) -> dict[str, Callable[..., Any]]:
         return made
 
     def delete(physical_id: str, _props: Document) -> None:
-        path = f"/greengrass/v2/deployments/{physical_id}"
-        if call("GET", path)["deploymentStatus"] == "ACTIVE":
-            call("POST", f"{path}/cancel")
-        call("DELETE", path)
+        wanted = {"deploymentId": physical_id}
+        if greengrass.GetDeployment(wanted)["deploymentStatus"] == "ACTIVE":
+            greengrass.CancelDeployment(wanted)
+        greengrass.DeleteDeployment(wanted)
 
     return {"create": create, "update": update, "delete": delete}
 
@@ -237,7 +231,3 @@ def _api_names(value: Any) -> Any:
         else:
             found[name[0].lower() + name[1:]] = _api_names(inner)
     return found
-
-
-def _json(document: Any) -> bytes:
-    return json.dumps(document).encode()

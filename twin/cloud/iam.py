@@ -6,6 +6,7 @@ that the emulator does not know. What it does not check is in README.md.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from typing import Any
@@ -14,7 +15,8 @@ from urllib.parse import unquote
 from ministack.core import iam_actions, iam_evaluator, router
 from ministack.services import dynamodb, sts
 
-from twin.cloud.context import Document
+from twin.cloud.context import ApiError, Document
+from twin.cloud.greengrass.components import parse_recipe
 from twin.cloud.settings import Settings
 
 VARIABLE = re.compile(r"\$\{([^}]+)\}")
@@ -108,7 +110,7 @@ def _add_resource_arns(settings: Settings) -> None:
 
     def extract(service: str, method: str, path: str, *rest: Any) -> str:
         if service == "greengrass":
-            return _greengrass_arn(settings, path)
+            return _greengrass_arn(settings, path, body=rest[1])
         if service == "iot" and path.startswith("/role-aliases/"):
             name = unquote(path.removeprefix("/role-aliases/"))
             return f"arn:aws:iot:{settings.region}:{settings.account}:rolealias/{name}"
@@ -118,16 +120,26 @@ def _add_resource_arns(settings: Settings) -> None:
     iam_actions.extract_resource_arn = extract
 
 
-def _greengrass_arn(settings: Settings, path: str) -> str:
+def _greengrass_arn(settings: Settings, path: str, body: bytes) -> str:
     parts = [unquote(part) for part in path.strip("/").split("/")]
     if parts[0] == "tags":
         return "/".join(parts[1:])
+    if parts[-1] == "createComponentVersion":
+        return f"arn:aws:greengrass:{settings.region}:{settings.account}:components:{_recipe_name(body)}"
     if len(parts) > 3 and parts[:2] == ["greengrass", "v2"]:
         if parts[2] == "components":
             return parts[3]
         if parts[2] in {"deployments", "coreDevices"}:
             return f"arn:aws:greengrass:{settings.region}:{settings.account}:{parts[2]}:{parts[3]}"
     return "*"
+
+
+def _recipe_name(body: bytes) -> str:
+    """The name in the recipe that is to be made a component; * when there is none to be read."""
+    try:
+        return str(parse_recipe(base64.b64decode(json.loads(body)["inlineRecipe"]))["ComponentName"])
+    except (ApiError, ValueError, KeyError, TypeError):
+        return "*"
 
 
 def _add_leading_keys() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -48,7 +49,7 @@ class Deployments:
         self._records: dict[str, Deployment] = {}
         self._revisions: dict[str, int] = {}
 
-    async def create(self, request: Document) -> Deployment:
+    def create(self, request: Document) -> Deployment:
         """Make the next revision for its target and its job; the one before becomes INACTIVE."""
         target = str(request.get("targetArn", ""))
         self._check_target(target)
@@ -67,9 +68,9 @@ class Deployments:
         )
         before = self.latest(target)
         if before and before.status == "ACTIVE":
-            await self._cancel_job(before)
+            self._cancel_job(before)
             self._records[before.id] = replace(before, status="INACTIVE")
-        await self._create_job(deployment)
+        self._create_job(deployment)
         self._revisions[target] = deployment.revision
         self._records[deployment.id] = deployment
         return deployment
@@ -103,15 +104,15 @@ class Deployments:
             return "CANCELED"
         return "COMPLETED" if job and job["status"] == "COMPLETED" else "ACTIVE"
 
-    async def cancel(self, deployment_id: str) -> str:
+    def cancel(self, deployment_id: str) -> str:
         deployment = self.get(deployment_id)
         if self.status(deployment) != "ACTIVE":
             raise ApiError("ConflictException", f"Deployment {deployment_id} is not active.", 409)
-        await self._cancel_job(deployment)
+        self._cancel_job(deployment)
         self._records[deployment_id] = replace(deployment, status="CANCELED")
         return f"Deployment {deployment_id} is canceled."
 
-    async def delete(self, deployment_id: str) -> None:
+    def delete(self, deployment_id: str) -> None:
         """An active deployment has to be cancelled first."""
         deployment = self.get(deployment_id)
         if self.status(deployment) == "ACTIVE":
@@ -124,7 +125,7 @@ class Deployments:
             )
         with scope(self._settings):
             if deployment.job_id in iot._jobs:
-                raise_for(await iot._delete_job(deployment.job_id, {"force": "true"}))
+                raise_for(_run(iot._delete_job(deployment.job_id, {"force": "true"})))
         del self._records[deployment_id]
 
     def job_arn(self, deployment: Deployment) -> str:
@@ -176,7 +177,7 @@ class Deployments:
                 )
             _component(spec)
 
-    async def _create_job(self, deployment: Deployment) -> None:
+    def _create_job(self, deployment: Deployment) -> None:
         job_settings = deployment.request.get("iotJobConfiguration") or {}
         payload: dict[str, Any] = {
             "targets": [deployment.target],
@@ -186,13 +187,26 @@ class Deployments:
             **{name: job_settings[name] for name in JOB_SETTINGS if job_settings.get(name)},
         }
         with scope(self._settings):
-            raise_for(await iot._create_job(deployment.job_id, payload))
+            raise_for(_run(iot._create_job(deployment.job_id, payload)))
 
-    async def _cancel_job(self, deployment: Deployment) -> None:
+    def _cancel_job(self, deployment: Deployment) -> None:
         with scope(self._settings):
             job = iot._jobs.get(deployment.job_id)
             if job and job["status"] == "IN_PROGRESS":
-                raise_for(await iot._cancel_job(deployment.job_id, {}, {}))
+                raise_for(_run(iot._cancel_job(deployment.job_id, {}, {})))
+
+
+def _run(operation: Coroutine[Any, Any, Any]) -> Any:
+    """Run a job operation to its end at once: with messages sent later (jobs.py) it never waits.
+
+    CloudFormation calls its handlers on the event loop, where nothing could wait for it.
+    """
+    try:
+        operation.send(None)
+    except StopIteration as ended:
+        return ended.value
+    operation.close()
+    raise RuntimeError("The emulator's job operations wait for something: see twin/cloud/greengrass/jobs.py.")
 
 
 def _component(spec: Document) -> Document:

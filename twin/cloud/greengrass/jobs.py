@@ -6,11 +6,14 @@ $aws/things/<thing>/jobs/<job or $next>/namespace-aws-gg-deployment/{get,update}
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import re
 import time
 from typing import Any
 
+from ministack import app as emulator
 from ministack.services import iot
 
 from twin.cloud.context import Document, scope
@@ -18,6 +21,8 @@ from twin.cloud.greengrass.deployments import NAMESPACE
 from twin.cloud.settings import Settings
 
 TOPIC = re.compile(rf"\$aws/things/([^/]+)/jobs/([^/]+)/namespace-{NAMESPACE}/(get|update)")
+LOGGER = logging.getLogger("twin.greengrass.jobs")
+Change = tuple[str, str, str, str | None]  # account, region, thing, the job that was next
 TERMINAL = {"SUCCEEDED", "FAILED", "REJECTED"}
 
 
@@ -29,10 +34,11 @@ class NamespacedJobs:
         self._told: dict[str, str | None] = {}  # thing -> the job it was last told is next
         self._pending_of_any = iot.jobs_pending_for_thing
         self._notify = iot.jobs_notify_thing
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def install(self) -> None:
         iot.jobs_pending_for_thing = self._pending_without_namespace
-        iot.jobs_notify_thing = self._notify_both
+        iot.jobs_notify_thing = self._notify_soon
 
     async def hear(self, topic: str, payload: bytes) -> None:
         """Answer a request on a namespaced topic; other topics are not for us."""
@@ -101,6 +107,21 @@ class NamespacedJobs:
 
     def _next(self, thing: str) -> Document | None:
         return next(iter(self._pending(thing)), None)
+
+    async def _notify_soon(self, account: str, region: str, thing: str, before: str | None) -> None:
+        """Leave the telling to the event loop: whoever changed a queue, on any thread, need not wait."""
+        loop = emulator._MAIN_LOOP
+        loop.call_soon_threadsafe(self._start_notifying, loop, (account, region, thing, before))
+
+    def _start_notifying(self, loop: asyncio.AbstractEventLoop, change: Change) -> None:
+        task = loop.create_task(self._notify_both(*change))
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception():
+            LOGGER.error("Telling a till of its jobs failed", exc_info=task.exception())
 
     async def _notify_both(self, account: str, region: str, thing: str, before: str | None) -> None:
         await self._notify(account, region, thing, before)

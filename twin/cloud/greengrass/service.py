@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
-import inspect
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from twin.cloud.context import Answer, ApiError, Document, not_found, ok
@@ -37,16 +36,15 @@ class Greengrass:
         """The emulator's handler signature."""
         try:
             operation, members = self._router.match(method, path, query, body)
-            result = self._call(operation)(members)
-            document = await result if inspect.isawaitable(result) else result
+            document = self._call(operation)(members)
         except ApiError as error:
             return error.answer()
         if operation in EMPTY:
             return 204, {}, b""
         return ok(document, 201 if operation in CREATED else 200)
 
-    def _call(self, operation: str) -> Callable[[Document], Document | Awaitable[Document]]:
-        call: Callable[[Document], Document | Awaitable[Document]] | None = getattr(self, operation, None)
+    def _call(self, operation: str) -> Callable[[Document], Document]:
+        call: Callable[[Document], Document] | None = getattr(self, operation, None)
         if call is None:
             raise ApiError("NotImplementedException", f"The twin's cloud has no {operation}.", 501)
         return call
@@ -121,8 +119,8 @@ class Greengrass:
         self._components.delete(members["arn"])
         return {}
 
-    async def CreateDeployment(self, members: Document) -> Document:  # noqa: N802 - the API's name
-        deployment = await self._deployments.create(members)
+    def CreateDeployment(self, members: Document) -> Document:  # noqa: N802 - the API's name
+        deployment = self._deployments.create(members)
         return {
             "deploymentId": deployment.id,
             "iotJobId": deployment.job_id,
@@ -152,11 +150,11 @@ class Greengrass:
         ]
         return _page("deployments", listed, members)
 
-    async def CancelDeployment(self, members: Document) -> Document:  # noqa: N802 - the API's name
-        return {"message": await self._deployments.cancel(members["deploymentId"])}
+    def CancelDeployment(self, members: Document) -> Document:  # noqa: N802 - the API's name
+        return {"message": self._deployments.cancel(members["deploymentId"])}
 
-    async def DeleteDeployment(self, members: Document) -> Document:  # noqa: N802 - the API's name
-        await self._deployments.delete(members["deploymentId"])
+    def DeleteDeployment(self, members: Document) -> Document:  # noqa: N802 - the API's name
+        self._deployments.delete(members["deploymentId"])
         return {}
 
     def ListCoreDevices(self, members: Document) -> Document:  # noqa: N802 - the API's name
