@@ -138,7 +138,11 @@ def with_core(test: Callable[[Core], Awaitable[T]], **changes: Any) -> T:
         board, updates, state = Board(), Updates(), StateFile(root / "config" / "state.json")
         pubsub = PubSub(state.configuration)
         supervisors: list[Supervisor] = []
-        operations = Operations(state, pubsub, updates, lambda name, said: supervisors[0].report(name, said))
+
+        def report(name: str, said: str) -> None:
+            supervisors[0].report(name, said)
+
+        operations = Operations(state, pubsub, updates, report)
         ipc = IpcServer(root / "ipc.socket", operations.table(), LOG)
         exchange = TokenExchangeServer(Credentials(no_credentials), LOG)
         await ipc.start()

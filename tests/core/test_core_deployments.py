@@ -7,12 +7,13 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from tests.core.core_under_test import LOG, Core, recipe_text, with_core
-from twin.core.greentill_core.data_plane import Resolved
+from twin.core.greentill_core.data_plane import DataPlane, Resolved
 from twin.core.greentill_core.deployments import Deployments
 from twin.core.greentill_core.errors import DeploymentError, NotReachableError
+from twin.core.greentill_core.s3 import S3
 from twin.core.greentill_core.state import StateFile
 
 FOREVER = "while :; do sleep 0.2; done"
@@ -69,8 +70,8 @@ def document(components: dict[str, Any], group: str = "greentill-dev", **more: A
 
 def deployments(core: Core, cloud: Cloud) -> Deployments:
     return Deployments(
-        cloud,  # type: ignore[arg-type] - stands in for the data plane
-        cloud,  # type: ignore[arg-type] - and for S3
+        cast(DataPlane, cloud),
+        cast(S3, cloud),
         supervisor=core.supervisor,
         state=core.state,
         updates=core.updates,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+from collections.abc import Callable
 from typing import Any
 
 import awsiot.greengrasscoreipc
@@ -20,6 +21,7 @@ from awsiot.greengrasscoreipc.model import (
     ServiceError,
     UnauthorizedError,
 )
+
 from tests.core.core_under_test import Core, access, with_core
 
 PUBSUB = "aws.greengrass.ipc.pubsub"

@@ -53,7 +53,8 @@ def test_recipe_variables_and_setenv_arrive_in_the_script() -> None:
     async def test(core: Core) -> None:
         script = (
             "echo path={artifacts:path} open={artifacts:decompressedPath} root={kernel:rootPath} "
-            'thing={iot:thingName} port={configuration:/http/port} open-place={configuration:/absent} env="$MODE"'
+            "thing={iot:thingName} port={configuration:/http/port} "
+            'open-place={configuration:/absent} env="$MODE"'
         )
         one = recipe(
             "com.test.Var",
@@ -66,7 +67,8 @@ def test_recipe_variables_and_setenv_arrive_in_the_script() -> None:
         expected = (
             f"path={root}/packages/artifacts/com.test.Var/2.1.0 "
             f"open={root}/packages/artifacts-unarchived/com.test.Var/2.1.0 root={root} "
-            "thing=greentill-CORE0001 port=8080 open-place={configuration:/absent} env=greentill-CORE0001-mode\n"
+            "thing=greentill-CORE0001 port=8080 open-place={configuration:/absent} "
+            "env=greentill-CORE0001-mode\n"
         )
         assert expected in core.log_of("com.test.Var")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.core.core_under_test import access, recipe, recipe_text, short_folder
 from twin.core.greentill_core import artifacts, configuration, frames, storage, users
 from twin.core.greentill_core.access import allowed, topic_matches
@@ -66,7 +67,8 @@ def test_a_policy_allows_its_operations_on_its_resources_and_nothing_else() -> N
 
 
 def test_a_malformed_policy_gives_no_rights() -> None:
-    for broken in ("all", {PUBSUB: ["all"]}, {PUBSUB: {"one": "all"}}, {PUBSUB: {"one": {}}}):
+    malformed: list[Any] = ["all", {PUBSUB: ["all"]}, {PUBSUB: {"one": "all"}}, {PUBSUB: {"one": {}}}]
+    for broken in malformed:
         assert not allowed({"accessControl": broken}, PUBSUB, "aws.greengrass#PublishToTopic", "x")
 
 

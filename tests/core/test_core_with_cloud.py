@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.core.cloud_fleet import Fleet, running, wait_for
 from tests.core.core_under_test import recipe_text, short_folder
 
