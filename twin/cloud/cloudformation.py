@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from ministack.services import dynamodb, iam, s3
 from ministack.services.cloudformation import provisioners
 
-from twin.cloud.context import Document, raise_for
+from twin.cloud.context import ApiError, Document, raise_for
 from twin.cloud.greengrass.service import Greengrass
 from twin.cloud.iot.role_alias import RoleAliases
 
@@ -53,7 +54,8 @@ def _role_alias(aliases: RoleAliases) -> dict[str, Callable[..., Any]]:
         return physical_id, {"RoleAliasArn": aliases.arn(physical_id)}
 
     def delete(physical_id: str, _props: Document) -> None:
-        aliases.delete(physical_id)
+        with _gone_is_deleted():
+            aliases.delete(physical_id)
 
     return {"create": create, "update": update, "delete": delete}
 
@@ -73,7 +75,8 @@ def _component_version(greengrass: Greengrass) -> dict[str, Callable[..., Any]]:
         return made
 
     def delete(physical_id: str, _props: Document) -> None:
-        greengrass.DeleteComponent({"arn": physical_id})
+        with _gone_is_deleted():
+            greengrass.DeleteComponent({"arn": physical_id})
 
     return {"create": create, "update": update, "delete": delete}
 
@@ -90,11 +93,22 @@ def _deployment(greengrass: Greengrass) -> dict[str, Callable[..., Any]]:
 
     def delete(physical_id: str, _props: Document) -> None:
         wanted = {"deploymentId": physical_id}
-        if greengrass.GetDeployment(wanted)["deploymentStatus"] == "ACTIVE":
-            greengrass.CancelDeployment(wanted)
-        greengrass.DeleteDeployment(wanted)
+        with _gone_is_deleted():
+            if greengrass.GetDeployment(wanted)["deploymentStatus"] == "ACTIVE":
+                greengrass.CancelDeployment(wanted)
+            greengrass.DeleteDeployment(wanted)
 
     return {"create": create, "update": update, "delete": delete}
+
+
+@contextmanager
+def _gone_is_deleted() -> Iterator[None]:
+    """CloudFormation takes "not found" from a deletion as done."""
+    try:
+        yield
+    except ApiError as error:
+        if error.status != 404:
+            raise
 
 
 def _keep_what_is_in_use() -> None:
