@@ -92,7 +92,6 @@ def _wildcards(names: Names) -> list[str]:
 
 
 def _statements(names: Names) -> list[iam.PolicyStatement]:
-    policies = [names.arn("iot", f"policy/{policy}") for policy in (names.core_policy, names.claim_policy)]
     return [
         iam.PolicyStatement(
             sid="Find",
@@ -124,10 +123,9 @@ def _statements(names: Names) -> list[iam.PolicyStatement]:
             actions=["iot:UpdateCertificate", "iot:DeleteCertificate"],
             resources=[_certificates(names)],
         ),
+        iam.PolicyStatement(sid="DetachPolicies", actions=["iot:DetachPolicy"], resources=["*"]),
         iam.PolicyStatement(
-            sid="Detach",
-            actions=["iot:DetachPolicy", "iot:DetachThingPrincipal"],
-            resources=[_certificates(names), *policies],
+            sid="DetachThings", actions=["iot:DetachThingPrincipal"], resources=[_certificates(names)]
         ),
         iam.PolicyStatement(
             sid="Things",
