@@ -13,10 +13,10 @@ PLUGIN_NAME=aws-greengrass-FleetProvisioningByClaim/fleetprovisioningbyclaim-lat
 FLAVOUR_PACKAGES=(default-jdk-headless)
 
 flavour_preflight() {
-  command -v java >/dev/null && command -v jarsigner >/dev/null || {
+  if ! command -v java >/dev/null || ! command -v jarsigner >/dev/null; then
     printf 'java and jarsigner are needed: apt-get install default-jdk-headless.\n' >&2
     return 1
-  }
+  fi
 }
 
 flavour_install() (

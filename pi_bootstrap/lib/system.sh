@@ -92,7 +92,6 @@ StartLimitIntervalSec=0
 
 [Service]
 EnvironmentFile=-$ETC_DIR/environment
-Restart=always
 RestartSec=5
 UNIT
   local wait

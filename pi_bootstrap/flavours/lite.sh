@@ -1,0 +1,120 @@
+# shellcheck shell=bash
+# Nucleus lite (C, a Debian package), provisioned by its fleet-provisioning program. Not yet run on a Pi.
+#
+# Variables besides the kit's:
+#   NUCLEUS_MIRROR   folder that holds greengrass-lite-<version>-<arch>.deb   none: or use --offline-bundle
+#   LITE_SHA256      digest of that package, from its release page            none: it must be given
+
+NUCLEUS_MIRROR=${NUCLEUS_MIRROR:-}
+LITE_ROOT=/var/lib/greengrass # fixed by the package's units
+LITE_CONFIG=${LITE_CONFIG:-/etc/greengrass/config.yaml}
+LITE_UNIT=${UNIT_DIR:-/etc/systemd/system}/greengrass.service
+
+flavour_preflight() {
+  if [[ ! ${LITE_SHA256:-} =~ ^[0-9a-f]{64}$ ]]; then
+    printf 'Set LITE_SHA256 to the digest of nucleus lite %s, from its release page.\n' "$NUCLEUS_VERSION" >&2
+    return 1
+  fi
+  if [[ -z $NUCLEUS_MIRROR && -z ${OFFLINE_BUNDLE:-} ]]; then
+    printf 'Set NUCLEUS_MIRROR, or give --offline-bundle with the package of nucleus lite.\n' >&2
+    return 1
+  fi
+}
+
+flavour_install() (
+  # A function of its own shell: the scratch folder goes whatever happens.
+  set -e
+  if flavour_provisioned; then
+    systemctl enable --quiet --now greengrass.service
+    exit 0
+  fi
+  local scratch
+  scratch=$(mktemp -d)
+  # shellcheck disable=SC2064 # the folder as it is now
+  trap "rm -rf '$scratch'" EXIT
+  lite_package "$scratch/lite.deb"
+  dpkg --install "$scratch/lite.deb"
+  install -d -m 755 "$GREENGRASS_ROOT" "$(dirname "$LITE_CONFIG")"
+  install -d -m 750 -g ggcore "$GREENGRASS_ROOT/claim-certs"
+  install -m 644 "$KIT_DIR/root-ca.pem" "$GREENGRASS_ROOT/rootCA.pem"
+  install -m 640 -g ggcore "$KIT_DIR/claim.pem.crt" "$KIT_DIR/claim.private.key" "$GREENGRASS_ROOT/claim-certs/"
+  lite_config >"$LITE_CONFIG"
+  lite_unit >"$LITE_UNIT"
+  systemctl daemon-reload
+  systemctl enable --quiet --now greengrass.service
+  fleet-provisioning
+  systemctl restart greengrass-lite.target
+)
+
+lite_package() {
+  fetch "greengrass-lite-$NUCLEUS_VERSION-$(dpkg --print-architecture).deb" "$1"
+  if ! sha256sum --check --status <<<"$LITE_SHA256  $1"; then
+    printf 'The package of nucleus lite is not the one that LITE_SHA256 names: it is not installed.\n' >&2
+    return 1
+  fi
+}
+
+lite_config() {
+  cat <<YAML
+---
+system:
+  privateKeyPath: ""
+  certificateFilePath: ""
+  rootCaPath: ""
+  rootPath: "$LITE_ROOT/"
+  thingName: ""
+services:
+  aws.greengrass.NucleusLite:
+    componentType: "NUCLEUS"
+    configuration:
+      awsRegion: "$REGION"
+      iotCredEndpoint: ""
+      iotDataEndpoint: ""
+      iotRoleAlias: "$ROLE_ALIAS"
+      runWithDefault:
+        posixUser: "ggc_user:ggc_group"
+      greengrassDataPlanePort: "8443"
+  aws.greengrass.fleet_provisioning:
+    configuration:
+      iotDataEndpoint: "$IOT_DATA_ENDPOINT"
+      iotCredEndpoint: "$IOT_CREDENTIALS_ENDPOINT"
+      rootCaPath: "$GREENGRASS_ROOT/rootCA.pem"
+      claimKeyPath: "$GREENGRASS_ROOT/claim-certs/claim.private.key"
+      claimCertPath: "$GREENGRASS_ROOT/claim-certs/claim.pem.crt"
+      csrCommonName: "$THING"
+      templateName: "$PROVISIONING_TEMPLATE"
+      templateParams:
+        SerialNumber: "$SERIAL"
+YAML
+}
+
+# One name for both nuclei: greengrass.service stands for lite's target.
+lite_unit() {
+  cat <<'UNIT'
+[Unit]
+Description=Greengrass nucleus lite
+Wants=greengrass-lite.target
+After=greengrass-lite.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+}
+
+flavour_provisioned() { [[ -s $LITE_ROOT/credentials/certificate.pem ]]; }
+
+flavour_logs() { journalctl --no-pager -n 50 -u 'ggl.*'; }
+
+flavour_uninstall() {
+  systemctl disable --quiet --now greengrass.service || true
+  systemctl stop greengrass-lite.target || true
+  rm -f "$LITE_UNIT"
+  dpkg --purge aws-greengrass-lite || true
+  rm -rf "$GREENGRASS_ROOT" "$LITE_ROOT" "$LITE_CONFIG"
+  systemctl daemon-reload
+}

@@ -1,0 +1,106 @@
+"""The bootstrap on a booting Debian machine: users, modes, units, a second run, another till, uninstall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bootstrap.kit_folder import write_flavour, write_kit
+from twin.machines import Machine, ensure_root, reclaim
+
+pytestmark = pytest.mark.machine
+SCRIPT = ["sudo", "HEALTH_SECONDS=1", "PROVISION_SECONDS=3", "/home/pi/kit/pi_bootstrap.sh"]
+FLAVOUR = ["--nucleus-dir", "/home/pi/nucleus"]
+
+
+@pytest.fixture(scope="module")
+def work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bootstrap")
+
+
+@pytest.fixture(scope="module")
+def machine(work_dir: Path) -> Iterator[Machine]:
+    till = Machine("BOOT0001", ensure_root(), work_dir)
+    try:
+        till.boot()
+        till.copy_in(write_kit(work_dir / "kit"), "/home/pi/kit")
+        till.copy_in(write_flavour(work_dir / "nucleus"), "/home/pi/nucleus")
+        yield till
+    finally:
+        reclaim(work_dir, erase=True)
+
+
+def said(machine: Machine, *arguments: str, status: int = 0) -> str:
+    done = machine.run([*SCRIPT, *arguments], user="pi", timeout=120)
+    told = done.stdout + done.stderr
+    assert done.returncode == status, told
+    return told
+
+
+def out(machine: Machine, *argv: str) -> str:
+    return machine.run(list(argv)).stdout.strip()
+
+
+def test_a_till_is_made_kept_and_unmade(machine: Machine, work_dir: Path) -> None:
+    planned = said(machine, "--dry-run", *FLAVOUR)
+    assert "would    add user ggc_user" in planned
+    assert out(machine, "getent", "passwd", "ggc_user") == ""
+
+    first = said(machine, *FLAVOUR)
+    assert "provisioned as greentill-PI0001" in first
+    assert "pi: log out and in again" in first
+    assert "doesn't answer on http://127.0.0.1:8080 yet" in first
+    assert out(machine, "stat", "-c", "%U:%G %a", "/var/lib/greentill") == "ggc_user:ggc_group 2775"
+    assert out(machine, "stat", "-c", "%a", "/greengrass", "/greengrass/v2") == "755\n755"
+    assert out(machine, "stat", "-c", "%U %a", "/var/log/greentill/bootstrap.log") == "root 640"
+    assert out(machine, "stat", "-c", "%a", "/etc/greentill/environment") == "600"
+    assert "ggc_group" in out(machine, "id", "-nG", "pi")
+    assert out(machine, "sudo", "-u", "ggc_user", "-H", "sh", "-c", "cd && pwd") == "/home/ggc_user"
+    assert out(machine, "systemctl", "is-enabled", "greengrass") == "enabled"
+    shown = out(machine, "systemctl", "show", "-p", "EnvironmentFiles", "greengrass")
+    assert "/etc/greentill/environment" in shown
+    log = out(machine, "cat", "/var/log/greentill/bootstrap.log")
+    assert "PRIVATE-KEY-TEXT" not in log
+    assert "s3cret" not in log
+    for copy in ("/greengrass/v2/claim-certs", "/home/pi/kit"):
+        assert "claim.private.key" not in out(machine, "ls", copy)
+
+    assert "nothing was changed" in said(machine, *FLAVOUR)
+    doctor = said(machine, "doctor", status=1)
+    assert "FAULT    not so: the till answers" in doctor
+    assert doctor.count("FAULT") == 1
+
+    machine.power_cut()
+    machine.boot()
+    assert out(machine, "systemctl", "is-active", "greengrass") == "active"
+
+    machine.copy_in(
+        write_kit(work_dir / "other", SERIAL="PI0002", THING="greentill-PI0002"), "/home/pi/other"
+    )
+    refused = said(machine, "--kit", "/home/pi/other", *FLAVOUR, status=1)
+    assert "this Pi is greentill-PI0001 already" in refused
+
+    machine.run(["touch", "/var/lib/greentill/ledger.db", "/var/lib/greentill/assignment.json"])
+    said(machine, "uninstall", "--keep-ledger")
+    assert out(machine, "ls", "/var/lib/greentill") == "ledger.db"
+    assert out(machine, "ls", "/etc/greentill", "/greengrass/v2") == ""
+    said(machine, "uninstall")
+    assert out(machine, "getent", "passwd", "ggc_user") == ""
+    assert (
+        out(machine, "sh", "-c", "ls -d /var/lib/greentill /home/ggc_user /etc/systemd/system/greengrass*")
+        == ""
+    )
+
+
+def test_a_till_that_is_not_provisioned_in_time_stops_and_shows_why(machine: Machine, work_dir: Path) -> None:
+    machine.copy_in(write_kit(work_dir / "late"), "/home/pi/late")
+    machine.run(["touch", "/home/pi/nucleus/never"])
+    told = said(machine, "--kit", "/home/pi/late", *FLAVOUR, status=1)
+    assert "no answer from AWS IoT" in told
+    assert "greengrass.service is stopped" in told
+    assert out(machine, "systemctl", "is-active", "greengrass") == "inactive"
+    assert "claim.private.key" in out(machine, "ls", "/home/pi/late")
+    machine.run(["rm", "/home/pi/nucleus/never"])
+    assert "provisioned as greentill-PI0001" in said(machine, "--kit", "/home/pi/late", *FLAVOUR)
