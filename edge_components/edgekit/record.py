@@ -147,7 +147,8 @@ def first_break(
     for record in records:
         reason = _fault(record, previous)
         if reason:
-            return Break(str(record.get("epoch")), int(record.get("seq") or 0), reason)
+            seq = record.get("seq")
+            return Break(str(record.get("epoch")), seq if isinstance(seq, int) else 0, reason)
         previous = record
     return None
 
@@ -155,6 +156,8 @@ def first_break(
 def _fault(record: Mapping[str, Any], previous: Mapping[str, Any] | None) -> str | None:
     if record.get("hash") != record_hash(record):
         return "the hash is not that of the record"
+    if not {"epoch", "seq", "prev_hash"} <= record.keys() or not isinstance(record["seq"], int):
+        return "it lacks its place in the chain"
     if record["seq"] == 1:
         return None if record["prev_hash"] == ZERO_HASH else "an epoch's first record follows another one"
     return None if previous is None else _does_not_follow(record, previous)
