@@ -129,7 +129,7 @@ def test_other_bytes_under_a_version_that_a_later_stage_runs_are_refused(
 
 
 def test_what_dev_runs_is_what_the_working_tree_builds(shared_dist: dict[str, Built]) -> None:
-    """Otherwise a fresh clone can't be deployed; after a change: greentill release build, then promote --to dev."""
+    """Otherwise a clone can't be deployed. After a change: greentill release build, then promote --to dev."""
     pinned = json.loads((ROOT / "releases" / "dev.json").read_text())["components"]
     same = {name: entry for name, entry in pinned.items() if entry["version"] == shared_dist[name].version}
     assert {name: entry["digest"] for name, entry in same.items()} == {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+from edge_components.edgekit.ledger import LedgerReader
+from edge_components.sync.bucket import segment
+from edge_components.sync.progress import Cursor
 from tests.sync.till import EPOCH, LATER_EPOCH, Till
 
 
@@ -136,3 +139,23 @@ def test_other_content_under_a_segments_key_is_neither_overwritten_nor_in_the_wa
     aside = till.settings.refused / fixed.key.rpartition("/")[2]
     assert aside.read_bytes() == fixed.body
     assert till.state.fixed() is None
+
+
+def test_the_cursor_is_what_both_sinks_have(till: Till) -> None:
+    cursor = Cursor(till.settings.cursor, LedgerReader(till.settings.ledger), till.state)
+    till.ledger.sell(4)
+    while till.table.step():
+        assert cursor.passed() is None
+    till.drain()
+    assert cursor.passed() == (EPOCH, 5)
+    till.ledger.sell(2)
+    till.bucket.step()
+    till.bucket.step()
+    assert cursor.passed() == (EPOCH, 5)
+    till.drain()
+    assert cursor.passed() == (EPOCH, 7)
+
+
+def test_a_segments_bytes_do_not_tell_when_it_was_made(till: Till) -> None:
+    rows = LedgerReader(till.settings.ledger).after("", 0)
+    assert segment(till.settings.thing, rows).body[4:8] == bytes(4)  # the time in a gzip header

@@ -145,6 +145,25 @@ def test_a_record_refused_for_its_content_is_kept_aside_and_blocks_nothing(
     assert till.in_bucket() == till.rung_up()
 
 
+def test_a_refused_record_is_found_out_when_it_is_the_only_one_left(till: Till, proxy: FaultyProxy) -> None:
+    till.ledger.sell(3)
+    till.drain()
+    till.ledger.sell(1)
+    proxy.always = refuses_seq(5)
+    till.drain()
+    assert len(list(till.settings.refused.iterdir())) == 1
+
+
+def test_a_lost_answer_to_the_head_is_no_alarm(
+    till: Till, proxy: FaultyProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    till.ledger.sell(3)
+    till.table.step()
+    proxy.faults = [proxies.loses_the_answer]
+    till.drain()
+    assert "ALARM" not in caplog.text
+
+
 def test_content_is_not_blamed_while_the_table_takes_nothing(till: Till, proxy: FaultyProxy) -> None:
     till.ledger.sell(3)
     proxy.always = proxies.only("Batch", proxies.refuses("ValidationException", 400, "wrong key schema"))
