@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,15 @@ def running(root: Path, environment: dict[str, str]) -> Iterator[subprocess.Pope
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def power_cut(core: subprocess.Popen[bytes]) -> None:
+    """End the core and every process below it at once, as a pulled plug does."""
+    below = [core.pid]
+    for pid in below:
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            below += [int(child) for child in task.read_text().split()]
+    for pid in below:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    core.wait()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.core.cloud_fleet import Fleet, running, wait_for
+from tests.core.cable import Cable
+from tests.core.cloud_fleet import Fleet, power_cut, running, wait_for
 from tests.core.core_under_test import recipe_text, short_folder
 
 pytestmark = pytest.mark.twin
@@ -65,8 +65,7 @@ def test_a_claim_becomes_a_till_that_runs_what_its_group_runs_and_starts_again_w
         assert "stdout. fetched with the till's own credentials" in log(root, name)
         installed = fleet.cloud.client("greengrassv2").list_installed_components
         wait_for(lambda: installed(coreDeviceThingName=thing)["installedComponents"])
-        core.send_signal(signal.SIGKILL)  # what a power cut leaves: no goodbye
-        core.wait()
+        power_cut(core)
     key = (root / "privKey.key").read_bytes()
     settings = json.loads((root / "config" / "core.json").read_text())
     cut_off = {"mqtt_port": UNREACHABLE, "data_plane_port": UNREACHABLE, "credentials_port": UNREACHABLE}
@@ -140,3 +139,42 @@ def test_an_artifact_swapped_in_the_bucket_never_runs(fleet: Fleet, folder: Path
         wait_for(lambda: fleet.job_status(deployment, thing)[0] == "FAILED")
     assert "ARTIFACT_CHECKSUM_MISMATCH" in fleet.job_status(deployment, thing)[1]["deployment-failure-cause"]
     assert not (root / "packages" / "artifacts" / name / "1.0.0" / "hello.txt").exists()
+
+
+def test_a_deployment_made_during_an_outage_arrives_when_the_link_is_back(fleet: Fleet, folder: Path) -> None:
+    name = f"com.test.{fleet.names.fleet}"
+    hello(fleet, name, "after the outage")
+    cable = Cable(fleet.cloud.state.cloud.mqtt_port)
+    root = fleet.root(folder, "CORE0006", mqtt_port=cable.port)
+    thing = f"{fleet.names.fleet}-CORE0006"
+    try:
+        with running(root, fleet.environment()):
+            wait_for(lambda: "connected to AWS IoT" in log(root, "greengrass"))
+            cable.pull()
+            wait_for(lambda: "the connection to AWS IoT is lost" in log(root, "greengrass"))
+            deployment = fleet.deploy({name: "1.0.0"})
+            cable.plug()
+            wait_for(lambda: fleet.job_status(deployment, thing)[0] == "SUCCEEDED")
+            assert "stdout. after the outage" in log(root, name)
+    finally:
+        cable.close()
+
+
+def test_a_deployment_that_a_power_cut_interrupts_is_finished_after_the_boot(
+    fleet: Fleet, folder: Path
+) -> None:
+    name = f"com.test.{fleet.names.fleet}"
+    wait = "until [ -e go ]; do sleep 0.1; done"
+    recipe = recipe_text(name, lifecycle={"install": wait, "run": "echo running; " + FOREVER})
+    fleet.component(recipe)
+    deployment = fleet.deploy({name: "1.0.0"})
+    root = fleet.root(folder, "CORE0007")
+    thing = f"{fleet.names.fleet}-CORE0007"
+    with running(root, fleet.environment()) as core:
+        wait_for(lambda: "install:" in log(root, name))
+        assert fleet.job_status(deployment, thing)[0] == "IN_PROGRESS"
+        power_cut(core)
+    (root / "work" / name / "go").touch()
+    with running(root, fleet.environment()):
+        wait_for(lambda: fleet.job_status(deployment, thing)[0] == "SUCCEEDED")
+        assert "stdout. running" in log(root, name)
