@@ -88,6 +88,7 @@ def start(settings: Settings, say: Say) -> Account:
 def deploy(account: Account, programs: Programs, settings: Settings, say: Say) -> list[str]:
     """`cdk bootstrap` and `cdk deploy --all`; returns, in words, what was read back. Raises DemoError."""
     cdk = _Cdk(account, programs, settings, say)
+    cdk.synth()
     cdk.run("bootstrap", f"aws://{account.names.account}/{account.names.region}")
     cdk.run("deploy", "--all", "--require-approval", "never")
     return read_back(account)
@@ -113,11 +114,21 @@ class _Cdk:
     settings: Settings
     say: Say
 
+    def synth(self) -> None:
+        """Once for all commands: the app takes seconds to start."""
+        self._run("synth", "--quiet", "--output", self._assembly)
+
     def run(self, command: str, *arguments: str) -> None:
-        output = str(self.settings.out_dir / "cdk.out")
+        self._run(command, *arguments, "--app", self._assembly, "--progress", "events", "--ci")
+
+    @property
+    def _assembly(self) -> str:
+        return str(self.settings.out_dir / "cdk.out")
+
+    def _run(self, command: str, *arguments: str) -> None:
         self.programs.run(
             f"cdk-{command}",
-            [*CDK, command, *arguments, "--output", output, "--progress", "events", "--ci"],
+            [*CDK, command, *arguments],
             environment=self.account.environment(),
             say=self.say,
             timeout=CDK_SECONDS,

@@ -16,6 +16,7 @@ from twin.demo.settings import TERMINALS, DemoTill
 
 ONLINE_SHARE = 0.25  # of a till's baskets before its cable is pulled, and again after it is back
 ANSWER_WITHIN = 3.0  # seconds: a till without power says nothing, so its terminals ask again soon
+ON_THE_WIRE = 0.002  # seconds in which a request reaches a till
 DARK_AFTER = 0.4  # of the offline baskets sold when the power goes
 
 
@@ -141,28 +142,36 @@ async def _through_a_power_cut(
     run: _Run, chosen: Sequence[Basket], wires: Wires, say: Callable[[str], None]
 ) -> None:
     """Pull the plug while a sale is on its way, and switch on again, still without the network."""
-    serial = run.selling.till.serial
-    loop = asyncio.get_running_loop()
-    sold_before = len(run.selling.entries)
+    selling, serial = run.selling, run.selling.till.serial
     work = asyncio.create_task(run.ring_up(chosen, online=False))
     try:
-        while not work.done() and (len(run.selling.entries) == sold_before or not run.in_flight.now):
-            await asyncio.sleep(0)  # until a terminal that has sold here sends the next one
-        run.selling.in_flight_at_power_cut = run.in_flight.now
+        await _until_on_its_way(run, work)
+        selling.in_flight_at_power_cut = run.in_flight.now
         if not run.in_flight.now:
             raise DemoError(f"no sale was on its way when {serial} was to lose power: use more baskets")
+        dark = time.time()
         wires.power_cut(serial)  # here, in this thread: nothing may be answered in between
-        dark = loop.time()
-        run.selling.happened("dark")
-        sold = len(run.selling.entries)
-        say(f"{serial}: power cut with {run.selling.in_flight_at_power_cut} sales on their way")
+        selling.events.append(("dark", dark))
+        say(f"{serial}: power cut with {selling.in_flight_at_power_cut} sales on their way")
         await asyncio.to_thread(wires.boot, serial)
-        while len(run.selling.entries) == sold and not work.done():
-            await asyncio.sleep(0.005)
-        run.selling.dark_seconds = round(loop.time() - dark, 2)
-        run.selling.happened("selling again")
         await work
-        run.selling.sold_after_offline_boot = len(run.selling.entries) - sold
-        say(f"{serial}: booted without the network, {run.selling.sold_after_offline_boot} more baskets sold")
     finally:
         work.cancel()
+    after = [entry for entry in selling.entries if entry.at - entry.latency > dark]
+    selling.sold_after_offline_boot = len(after)
+    if after:
+        again = min(entry.at for entry in after)
+        selling.dark_seconds = round(again - dark, 2)
+        selling.events.append(("selling again", again))
+    say(f"{serial}: booted without the network, {len(after)} more baskets sold")
+
+
+async def _until_on_its_way(run: _Run, work: asyncio.Task[None]) -> None:
+    """Until a request has had the time to leave its terminal and is still not answered."""
+    sold = len(run.selling.entries)
+    while not work.done():
+        await asyncio.sleep(0)
+        if len(run.selling.entries) > sold and run.in_flight.now:
+            await asyncio.sleep(ON_THE_WIRE)
+            if run.in_flight.now:
+                return
