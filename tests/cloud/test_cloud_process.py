@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from twin import cloud as twin_cloud
 from twin import state as twin_state
+from twin.cloud.supervisor import PYTHON
 
 pytestmark = pytest.mark.twin
 
@@ -62,3 +64,20 @@ def test_stop_ends_the_process_and_forgets_it(tmp_path):
     assert not twin_cloud.is_running(tmp_path)
     with pytest.raises(twin_state.StateError, match="greentill twin up"):
         twin_state.load(tmp_path)
+
+
+def test_an_emulator_whose_internals_moved_is_refused(tmp_path):
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from twin.cloud import pins; "
+        "pins.check(); pins.INTERNALS['ministack.app'] += ('moved_away',); pins.check()"
+    )
+    ended = subprocess.run(
+        [str(PYTHON), "-I", "-c", program, str(twin_state.ROOT)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert ended.returncode != 0
+    assert "has no ministack.app.moved_away" in ended.stderr
