@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
+CDK := node_modules/.bin/cdk
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-full check synth deploy destroy bench lock clean
@@ -25,13 +26,13 @@ check: setup ## lint, types, import contracts, shell scripts, templates
 	@scripts/check.sh
 
 synth: setup ## synthesize the CloudFormation templates into cdk.out/ (no credentials, no network)
-	@$(PY) -m greentill release build && npx cdk synth --quiet
+	@$(PY) -m greentill release build && $(CDK) synth --quiet
 
 deploy: setup ## build, then cdk deploy --all
-	@$(PY) -m greentill release build && npx cdk deploy --all --require-approval never
+	@$(PY) -m greentill release build && $(CDK) deploy --all --require-approval never
 
 destroy: setup ## cdk destroy --all: nothing is left
-	@npx cdk destroy --all --force
+	@$(CDK) destroy --all --force
 
 bench: setup ## measure against goals; figures in build/bench.json
 	@$(PY) -m benchmarks

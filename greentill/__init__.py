@@ -1,1 +1,1 @@
-"""The `greentill` command line: one Typer group per file, each a thin face on the package that does the work."""
+"""The `greentill` command line: a Typer group per file, a thin face on the package that does the work."""
