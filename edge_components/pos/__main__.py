@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import uvicorn
 
@@ -49,23 +51,25 @@ def main() -> None:
 
 def _settings() -> Settings:
     """The configuration, or as much of it as can be had: a till sells with its defaults."""
-    degraded = ipc.Degraded(_log)
-    connection = None
-    try:
-        connection = ipc.connect(os.environ)
-        found = config.read(connection, os.environ)
-    except ipc.IpcError as error:
-        degraded.say("the configuration is the default one", error)
-        found = {}
-    except config.ConfigurationError as error:
-        sys.exit(str(error))
-    finally:
-        if connection is not None:
-            connection.close()
-    loaded = config.build(Settings, found)
+    loaded = config.build(Settings, _found())
     for problem in loaded.problems:
         _log.warning("configuration: %s", problem)
     return loaded.settings
+
+
+def _found() -> Mapping[str, Any]:
+    try:
+        connection = ipc.connect(os.environ)
+        try:
+            return config.read(connection, os.environ)
+        finally:
+            if connection is not None:
+                connection.close()
+    except ipc.IpcError as error:
+        _log.warning("the nucleus gives no configuration: %s", error)
+    except config.ConfigurationError as error:
+        sys.exit(str(error))
+    return config.read(None, os.environ)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,131 @@
+"""A till's own process on a free port, and sales to ring up on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uuid_utils
+
+ROOT = Path(__file__).parents[2]
+ASSIGNMENT = {
+    "version": 1,
+    "thing": "greentill-X",
+    "store": "ST-367",
+    "store_name": "Main Street",
+    "terminals": ["T1", "T2"],
+    "currency": "USD",
+    "currency_exponent": 2,
+    "time_zone": "America/New_York",
+    "day_starts": "04:00",
+    "prices_include_tax": True,
+    "locale": "en-US",
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def sale(**changes: Any) -> dict[str, Any]:
+    """A sale of one line in which everything is right."""
+    return {
+        "sale_id": str(uuid_utils.uuid7()),
+        "terminal": "T1",
+        "cashier": "C1",
+        "currency": "USD",
+        "lines": [{"sku": "1001", "description": "Milk", "quantity": 2, "unit_price": "1.50", "total": 300}],
+        "payments": [{"method": "cash", "amount": 300}],
+        "totals": {"total": 300},
+        **changes,
+    }
+
+
+class Pos:
+    """Starts, kills and asks one till; its data folder outlives its process."""
+
+    def __init__(self, folder: Path, **configuration: Any) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.data.mkdir(exist_ok=True)
+        self.machine_id = folder / "machine-id"
+        self.machine_id.write_text("machine-1\n")
+        self.configuration = {
+            "data_dir": str(self.data),
+            "machine_id_path": str(self.machine_id),
+            "assignment_poll_seconds": "0.05",
+            "reserve_bytes": 0,
+            "port": free_port(),
+            **configuration,
+        }
+        self.url = f"http://127.0.0.1:{self.configuration['port']}"
+        self.client = httpx.Client(base_url=self.url, timeout=20, trust_env=False)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def assign(self, **changes: Any) -> None:
+        part = self.data / "assignment.part"
+        part.write_text(json.dumps({**ASSIGNMENT, **changes}))
+        part.replace(self.data / "assignment.json")
+
+    def start(self, until: str = "selling") -> Pos:
+        path = self.folder / "configuration.json"
+        path.write_text(json.dumps(self.configuration))
+        environment = {**os.environ, "GREENTILL_CONFIGURATION": str(path), "PYTHONPATH": str(ROOT)}
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "edge_components.pos"],
+                env=environment,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+            )
+        self.wait(until)
+        return self
+
+    def wait(self, status: str) -> None:
+        assert self.process is not None
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, f"pos ended: {self.log()}"
+            try:
+                if self.health()["status"] == status:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"pos is not {status}: {self.log()}")
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def health(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.client.get("/v1/health").json()
+        return found
+
+    def sell(self, body: dict[str, Any]) -> httpx.Response:
+        return self.client.post("/v1/sales", json=body)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(timeout=30)
+        self.process = None
+        return code
