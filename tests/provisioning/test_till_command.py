@@ -1,0 +1,78 @@
+"""The command line: one sentence for what is wrong, one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from greentill.console import CommandError
+from greentill.till import kit_command
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_kit_made_from_the_command_line_tells_json(account: Any, tmp_path: Path, capsys: Any):
+    kit_command(
+        "PI0001",
+        out_dir=tmp_path / "kit",
+        store="ST-367",
+        stage="dev",
+        terminal=["T1", "T2,T3"],
+        environment=["NO_PROXY=localhost"],
+        as_json=True,
+    )
+    told = json.loads(capsys.readouterr().out)
+    assert told["thing"] == "greentill-PI0001"
+    assert (tmp_path / "kit" / "environment").read_text() == "NO_PROXY=localhost\n"
+    assert account.rows()[0]["terminals"] == ["T1", "T2", "T3"]
+
+
+def test_many_kits_end_with_a_summary_that_names_the_failures(account: Any, tmp_path: Path, capsys: Any):
+    file = tmp_path / "tills.csv"
+    file.write_text("serial,store,stage,terminals\nPI0001,ST-367,dev,\nPI0002,ST-406,dev,T1 T2\n")
+    kit_command(out_dir=tmp_path / "kits", csv_file=file, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert [kit["serial"] for kit in told["kits"]] == ["PI0001", "PI0002"]
+    assert told["failures"] == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"serial": "PI0001", "store": "ST-367"}, "give a serial with --store and --stage"),
+        ({"serial": "PI0001", "store": "Main", "stage": "dev"}, "store 'Main' isn't in fleet.toml"),
+        ({"serial": "PI0001", "store": "ST-367", "stage": "dev", "environment": ["PROXY"]}, "give KEY=VALUE"),
+        ({"serial": "PI0001", "store": "ST-367", "stage": "dev", "expires_days": 0}, "give at least 1"),
+    ],
+)
+def test_a_mistake_is_one_sentence(account: Any, tmp_path: Path, arguments: dict[str, Any], says: str):
+    with pytest.raises(CommandError, match=says):
+        kit_command(out_dir=tmp_path / "kit", **arguments)
+    assert account.rows() == []
+
+
+def test_without_an_identity_stack_the_command_says_to_deploy(bare_account: Any, tmp_path: Path):
+    with pytest.raises(CommandError, match="make deploy"):
+        kit_command("PI0001", out_dir=tmp_path / "kit", store="ST-367", stage="dev")
+
+
+def test_without_credentials_it_says_so_without_a_traceback(tmp_path: Path):
+    bare = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "greentill", "till", "status"],
+        cwd=ROOT,
+        env={**bare, "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "are its credentials set?" in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
