@@ -1,25 +1,29 @@
 """The certificate authorities that a till trusts: Amazon's own, or what `--root-ca` names."""
 
+import re
 from pathlib import Path
 
 import certifi
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from fleet_provisioning.errors import ProvisioningError
 
 # https://docs.aws.amazon.com/iot/latest/developerguide/server-authentication.html
 AMAZON = {f"Amazon Root CA {number}" for number in range(1, 5)}
+LABELLED = re.compile(
+    r'# Label: "([^"]+)"\n(?:#.*\n)*(-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----\n)'
+)
 
 
 def amazon_root_cas() -> str:
     """The four Amazon roots out of certifi, as PEM."""
-    bundle = x509.load_pem_x509_certificates(Path(certifi.where()).read_bytes())
-    found = {_common_name(one): one for one in bundle}
+    # Only the labelled blocks are parsed: some of the bundle's other certificates are malformed.
+    blocks = LABELLED.findall(Path(certifi.where()).read_text(encoding="utf-8"))
+    found = {label: pem for label, pem in blocks if label in AMAZON and _common_name(pem) == label}
     if missing := sorted(AMAZON - set(found)):
         raise ProvisioningError(f"certifi lacks {', '.join(missing)}: update it, or give --root-ca FILE")
-    return "".join(found[name].public_bytes(Encoding.PEM).decode() for name in sorted(AMAZON))
+    return "".join(found[name] for name in sorted(AMAZON))
 
 
 def root_ca(file: Path | None) -> str:
@@ -34,6 +38,7 @@ def root_ca(file: Path | None) -> str:
     return text
 
 
-def _common_name(certificate: x509.Certificate) -> str:
-    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+def _common_name(pem: str) -> str:
+    subject = x509.load_pem_x509_certificate(pem.encode()).subject
+    names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if names else ""

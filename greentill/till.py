@@ -30,6 +30,8 @@ def _explained() -> Iterator[None]:
         yield
     except (ProvisioningError, SettingsError) as error:
         raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(f"{error.filename or 'the kit'} can't be written: {error.strerror}") from error
     except (ClientError, BotoCoreError) as error:
         raise CommandError(f"{error}; is the fleet deployed in this account and Region?") from error
 

@@ -74,5 +74,5 @@ def test_without_credentials_it_says_so_without_a_traceback(tmp_path: Path):
         check=False,
     )
     assert done.returncode == 1
-    assert "are its credentials set?" in done.stderr.replace("\n", " ")
+    assert "are its credentials set?" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr

@@ -1,0 +1,60 @@
+"""A kit made over real requests: the claim's certificate comes from a signing request and belongs to its key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from greentill.till import kit_command
+from infra.identity.policies import claim_policy
+from infra.names import Names
+
+
+@pytest.mark.twin
+def test_the_claim_certificate_belongs_to_the_key_in_the_kit(
+    cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    names = Names("greentill", cloud.state.cloud.account, cloud.state.cloud.region)
+    iot, dynamodb = cloud.client("iot"), cloud.client("dynamodb")
+    for name, value in cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    iot.create_policy(policyName=names.claim_policy, policyDocument=json.dumps(claim_policy(names)))
+    dynamodb.create_table(
+        TableName=names.registry_table,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "thing", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "thing", "KeyType": "HASH"}],
+    )
+    folder, arn = tmp_path / "kit", ""
+    try:
+        kit_command("KITTEST1", out_dir=folder, store="ST-367", stage="dev", as_json=True)
+        certificate = x509.load_pem_x509_certificate((folder / "claim.pem.crt").read_bytes())
+        key = load_pem_private_key((folder / "claim.private.key").read_bytes(), None)
+        assert certificate.public_key() == key.public_key()
+        row = dynamodb.get_item(TableName=names.registry_table, Key={"thing": {"S": "greentill-KITTEST1"}})[
+            "Item"
+        ]
+        claim = row["claim_certificate_id"]["S"]
+        described = iot.describe_certificate(certificateId=claim)["certificateDescription"]
+        arn = described["certificateArn"]
+        assert described["status"] == "ACTIVE"
+        policies = iot.list_attached_policies(target=arn)["policies"]
+        assert [policy["policyName"] for policy in policies] == [names.claim_policy]
+        settings = dict(line.split("=", 1) for line in (folder / "till.conf").read_text().splitlines())
+        assert (
+            settings["IOT_DATA_ENDPOINT"]
+            == iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
+        )
+        assert settings["REGION"] == names.region
+    finally:
+        if arn:
+            iot.detach_policy(policyName=names.claim_policy, target=arn)
+            iot.update_certificate(certificateId=claim, newStatus="INACTIVE")
+            iot.delete_certificate(certificateId=claim)
+        iot.delete_policy(policyName=names.claim_policy)
+        dynamodb.delete_table(TableName=names.registry_table)
