@@ -1,4 +1,4 @@
-"""A kit made over real requests: the claim's certificate comes from a signing request and belongs to its key."""
+"""A kit made over real requests: its certificate comes from a signing request and belongs to its key."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ import json
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from greentill.till import kit_command
+from fleet_provisioning.access import ROOT
+from fleet_provisioning.kits import Common, KitMaker, Order
 from infra.identity.policies import claim_policy
 from infra.names import Names
+from infra.settings import load
 
 
 @pytest.mark.twin
 def test_the_claim_certificate_belongs_to_the_key_in_the_kit(
     cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    names = Names("greentill", cloud.state.cloud.account, cloud.state.cloud.region)
+    # A fleet of its own: others may be deploying theirs into the same cloud.
+    names = Names("kittest", cloud.state.cloud.account, cloud.state.cloud.region)
     iot, dynamodb = cloud.client("iot"), cloud.client("dynamodb")
     for name, value in cloud.environment.items():
         monkeypatch.setenv(name, value)
@@ -32,7 +36,8 @@ def test_the_claim_certificate_belongs_to_the_key_in_the_kit(
     )
     folder, arn = tmp_path / "kit", ""
     try:
-        kit_command("KITTEST1", out_dir=folder, store="ST-367", stage="dev", as_json=True)
+        maker = KitMaker(boto3.Session(region_name=names.region), names, load(ROOT), Common("PEM\n"))
+        maker.make(Order("KITTEST1", "ST-367", "dev"), folder)
         certificate = x509.load_pem_x509_certificate((folder / "claim.pem.crt").read_bytes())
         key = load_pem_private_key((folder / "claim.private.key").read_bytes(), None)
         assert certificate.public_key() == key.public_key()
