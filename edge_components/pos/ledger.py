@@ -29,6 +29,7 @@ class Position:
     receipts: int
     business_date: str | None
     recorded_at: str
+    clock_offset: int | None = None  # wall less monotonic nanoseconds at the last sale of this process
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,6 @@ class Ledger:
         self.assignment = assignment
         self._clock = clock
         self._position = position
-        self._clock_offset: int | None = None
 
     @property
     def position(self) -> Position:
@@ -109,7 +109,8 @@ class Ledger:
     def _note_clock_step(self, moment: Moment) -> None:
         """A change of the clock is a record of its own, never an edit of earlier ones."""
         offset = moment.wall - moment.monotonic
-        before, self._clock_offset = self._clock_offset, offset
+        before = self.position.clock_offset
+        self._position = replace(self.position, clock_offset=offset)
         if before is not None and abs(offset - before) > STEP_NANOSECONDS:
             self._append("clock_step", {"milliseconds": (offset - before) // 1_000_000}, moment)
 

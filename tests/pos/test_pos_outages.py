@@ -78,6 +78,7 @@ def test_nothing_acknowledged_is_lost_when_the_till_is_killed_in_the_middle_of_s
 def test_a_clean_stop_finishes_what_is_queued_and_the_next_start_goes_on_with_the_chain(selling):
     receipt = selling.sell(sale()).json()
     assert selling.stop() == 0
+    assert (selling.data / "ledger.db-wal").stat().st_size == 0
     selling.start()
     following = selling.sell(sale()).json()
     assert following["prev_hash"] == receipt["hash"]

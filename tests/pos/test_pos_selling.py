@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -31,7 +32,9 @@ def records(pos: Pos):
         SCHEMA.validate(one)
         assert record.canonical(one).decode() == row.record
         columns = ("epoch", "seq", "kind", "sale_id", "receipt_no", "business_date", "recorded_at", "hash")
-        assert all(getattr(row, column) == one[column] for column in columns)
+        assert {column: getattr(row, column) for column in columns} == {
+            column: one[column] for column in columns
+        }
     return found
 
 
@@ -161,7 +164,7 @@ def test_a_sale_that_breaks_a_rule_has_happened_and_is_recorded_with_the_excepti
 def test_real_baskets_are_fine_quantity_zero_tens_of_thousands_prices_that_do_not_divide_and_161_lines(
     selling,
 ):
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"sku": "1", "quantity": 0, "unit_price": "9.99", "total": 50},
         {"sku": "2", "quantity": 89_638, "unit_price": "0.0025", "total": 22_410},
         {"sku": "3", "quantity": 3, "unit_price": "0.333333", "total": 100},
