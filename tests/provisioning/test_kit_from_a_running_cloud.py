@@ -41,9 +41,8 @@ def test_the_claim_certificate_belongs_to_the_key_in_the_kit(
         certificate = x509.load_pem_x509_certificate((folder / "claim.pem.crt").read_bytes())
         key = load_pem_private_key((folder / "claim.private.key").read_bytes(), None)
         assert certificate.public_key() == key.public_key()
-        row = dynamodb.get_item(TableName=names.registry_table, Key={"thing": {"S": "greentill-KITTEST1"}})[
-            "Item"
-        ]
+        key_of_row = {"thing": {"S": "kittest-KITTEST1"}}
+        row = dynamodb.get_item(TableName=names.registry_table, Key=key_of_row)["Item"]
         claim = row["claim_certificate_id"]["S"]
         described = iot.describe_certificate(certificateId=claim)["certificateDescription"]
         arn = described["certificateArn"]
@@ -51,10 +50,8 @@ def test_the_claim_certificate_belongs_to_the_key_in_the_kit(
         policies = iot.list_attached_policies(target=arn)["policies"]
         assert [policy["policyName"] for policy in policies] == [names.claim_policy]
         settings = dict(line.split("=", 1) for line in (folder / "till.conf").read_text().splitlines())
-        assert (
-            settings["IOT_DATA_ENDPOINT"]
-            == iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
-        )
+        data = iot.describe_endpoint(endpointType="iot:Data-ATS")
+        assert settings["IOT_DATA_ENDPOINT"] == data["endpointAddress"]
         assert settings["REGION"] == names.region
     finally:
         if arn:
