@@ -107,6 +107,16 @@ class TillReport:
     def count(self, group: Group) -> int:
         return sum(finding.count for finding in self.findings if finding.kind.group is group)
 
+    def lost(self, epoch: str, seq: int) -> bool:
+        """Whether a finding already says that this record is lost."""
+        return any(
+            finding.kind.group is Group.LOST
+            and finding.epoch == epoch
+            and finding.seq is not None
+            and finding.seq <= seq <= (finding.last or finding.seq)
+            for finding in self.findings
+        )
+
     @property
     def clean(self) -> bool:
         return not self.findings

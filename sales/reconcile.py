@@ -120,8 +120,8 @@ def _compare(report: TillReport, evidence: Evidence) -> None:
         absent = [
             name for name, there in (("table", receipt.in_table), ("bucket", receipt.in_bucket)) if not there
         ]
-        if absent:
+        if absent and not report.lost(receipt.epoch, receipt.seq):
             detail = f"{' and '.join(absent)}, sale {receipt.sale_id}"
             report.findings.append(Finding(Kind.ACKNOWLEDGED_MISSING, *place, detail))
-        elif receipt.found_hash != receipt.hash:
+        elif not absent and receipt.found_hash != receipt.hash:
             report.findings.append(Finding(Kind.ACKNOWLEDGED_OTHER, *place, f"sale {receipt.sale_id}"))

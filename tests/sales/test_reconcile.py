@@ -246,6 +246,14 @@ def test_an_acknowledged_sale_that_never_arrived_is_lost(fleet, shelf):
     assert verdict.tills[0].acknowledged == 8
 
 
+def test_an_acknowledged_sale_that_the_table_forgot_is_one_loss_not_two(fleet, shelf):
+    records = chain()
+    shelf.deliver(records)
+    shelf.drop_item(records[5])
+    verdict = reconcile(fleet, journal=[Entry.parse(journal_line(one)) for one in records[1:]])
+    assert verdict.count(Group.LOST) == 1
+
+
 def test_an_acknowledged_receipt_with_another_hash_is_named(fleet, shelf):
     records = chain()
     shelf.deliver(records)

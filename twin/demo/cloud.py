@@ -119,7 +119,8 @@ class _Cdk:
         self._run("synth", "--quiet", "--output", self._assembly)
 
     def run(self, command: str, *arguments: str) -> None:
-        self._run(command, *arguments, "--app", self._assembly, "--progress", "events", "--ci")
+        """With --ci, events come as plain lines on standard output."""
+        self._run(command, *arguments, "--app", self._assembly, "--ci")
 
     @property
     def _assembly(self) -> str:
