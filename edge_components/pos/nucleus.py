@@ -46,7 +46,8 @@ class Nucleus:
 
     def defer_milliseconds(self) -> int:
         """How long a component update should still wait for the till to be quiet."""
-        return max(0, int((self._last_activity + self._quiet - time.monotonic()) * 1_000))
+        wait = self._last_activity + self._quiet - time.monotonic()
+        return int(max(0.0, wait) * 1_000)
 
     def _run(self) -> None:
         backoff = Backoff(base=1, cap=60)
