@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; returns the exit status."""
     settings = parse(arguments)
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     show = Show(console)
     demo = Demo(settings, show)
     kept = False
@@ -63,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     finally:
         if not kept:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end itself must not be cut short
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)  # the end itself must not be cut short
             demo.end()
     return 0 if result.good else 1
 
