@@ -17,10 +17,10 @@ demo: setup ## three tills, 600 real baskets, an outage and a power cut: proof t
 	@$(PY) -m twin.demo $(if $(KEEP),--keep)
 
 test: setup ## unit, contract, cloud, device and browser tests (at most 20 minutes on 2 cores)
-	@$(PY) -m pytest -m "not slow"
+	@$(PY) -m pytest -n 2 -m "not slow"
 
 test-full: setup ## everything, slow tests too
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2
 
 check: setup ## lint, types, import contracts, shell scripts, templates
 	@scripts/check.sh

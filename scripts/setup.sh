@@ -3,7 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-DEBIAN_PACKAGES=(chromium debootstrap iproute2 openssl shellcheck systemd-container)
+# The JDK brings jarsigner, with which the tests of the classic nucleus' installation verify and forge archives.
+DEBIAN_PACKAGES=(chromium debootstrap default-jdk-headless iproute2 openssl shellcheck systemd-container)
 
 say() { printf '%s\n' "$*" >&2; }
 fatal() {
