@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from typing import Any
 
 SOCKET_VARIABLE = "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT"
@@ -94,6 +95,10 @@ class Ipc:
         self._wait("SubscribeToComponentUpdates", answer)
 
     def close(self) -> None:
+        with suppress(
+            IpcError
+        ):  # streams end before the threads that tell of it; a dead connection is closed
+            self._wait("closing", self._client.client.close())
         self._client.close(executor_wait=False)
 
     @staticmethod

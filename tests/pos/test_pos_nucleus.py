@@ -87,7 +87,11 @@ def test_an_update_waits_for_a_quiet_moment(pos, beside_core):
 
 def wanted_wait(core: Core) -> float:
     """How many milliseconds pos asks a deployment to wait."""
-    core.loop.call_soon_threadsafe(core.updates.ask, "a-deployment", {POS})
+
+    async def ask() -> None:
+        core.updates.ask("a-deployment", {POS})
+
+    asyncio.run_coroutine_threadsafe(ask(), core.loop).result(10)
     pause = threading.Event()
     for _ in range(200):
         if POS in (answers := core.updates.answers()):
