@@ -50,6 +50,12 @@ uv() {
   build/env/uv/bin/uv "$@"
 }
 
+# `greentill` on the environment's PATH runs this clone, wherever it is called from.
+command_line() {
+  printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/.venv/bin/python" -m greentill "$@"\n' "$PWD" "$PWD" >.venv/bin/greentill
+  chmod +x .venv/bin/greentill
+}
+
 node_modules() {
   [ -f node_modules/.package-lock.json ] && [ node_modules/.package-lock.json -nt package-lock.json ] && return
   say "Installing the CDK command line"
@@ -67,6 +73,7 @@ main() {
   "$PYTHON" -c 'import ensurepip' 2>/dev/null || python_packages+=(python3-venv)
   debian_packages "${python_packages[@]}"
   environment .venv requirements/dev.txt
+  command_line
   environment build/env/twin-cloud requirements/twin-cloud.txt
   node_modules
 }
