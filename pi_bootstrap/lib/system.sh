@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Packages, users, directories and units that a till needs.
 
-PACKAGES=(ca-certificates curl python3 python3-venv sudo)
+PACKAGES=(ca-certificates curl python3 python3-venv sudo tzdata)
 FLAVOUR_PACKAGES=() # a flavour names what it needs
 APT_OPTIONS=(-o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o DPkg::Lock::Timeout=120)
 
