@@ -1,6 +1,7 @@
 """The demo succeeds only if nothing is lost, doubled, broken or left over, and the money is equal."""
 
 import json
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from sales.baskets import baskets
 from sales.findings import Finding, Kind, TillReport
 from sales.journal import Entry
 from sales.reconcile import Verdict
-from twin.demo.__main__ import conclude, parse
+from twin.demo.__main__ import conclude, parse, shell_settings
 from twin.demo.proof import prove
 from twin.demo.replaying import Selling
 from twin.demo.report import write_page
@@ -140,6 +141,17 @@ def test_the_page_stands_alone_and_tells_what_went_wrong(selling, tmp_path):
     assert str(finding) in text
     assert "http" not in text.split("</head>")[0]
     assert text.count("<circle") == len(selling.entries)
+
+
+def test_a_kept_twin_can_be_spoken_to_from_a_shell(tmp_path):
+    settings = tmp_path / "environment"
+    settings.write_text(shell_settings({"AWS_REGION": "eu-west-1", "CDK_HOME": "/a b/c"}))
+    script = '. "$0"; printf "%s|%s|" "$AWS_REGION" "$CDK_HOME"; greentill twin --help'
+    done = subprocess.run(
+        ["bash", "-c", script, str(settings)], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.startswith("eu-west-1|/a b/c|")
+    assert "pull-plug" in done.stdout
 
 
 def test_keep_and_sabotage_are_asked_for_on_the_command_line():

@@ -2,9 +2,10 @@
 
 import argparse
 import json
+import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -15,7 +16,7 @@ from infra.errors import SettingsError
 from sales.dataset import DatasetError
 from sales.terminal import TillUnreachableError
 from twin import state as twin_state
-from twin.cloud import CloudError
+from twin.cloud import CloudError, environment
 from twin.core import BuildError
 from twin.demo.processes import DemoError
 from twin.demo.proof import Proof
@@ -110,15 +111,30 @@ def conclude(result: Proof, settings: Settings, show: Show, console: Console) ->
 
 def _look_around(settings: Settings, console: Console) -> None:
     state = twin_state.load(settings.twin_dir)
+    shell = settings.out_dir / "environment"
+    shell.write_text(shell_settings(environment(state)), encoding="utf-8")
+    journals = " ".join(
+        f"--journal {settings.out_dir}/journals/{till.serial}.jsonl" for till in settings.tills
+    )
     lines = [
         "The twin keeps running. Look around:",
         *(f"  {serial}: the till page at {till.pos_url}/" for serial, till in state.tills.items()),
+        f"  . {shell}    this shell speaks to the twin, and knows greentill",
         "  greentill till status",
-        f"  greentill sales reconcile --journal {settings.out_dir}/journals/{next(iter(state.tills))}.jsonl",
-        "  greentill twin cut|restore|pull-plug " + "|".join(state.tills),
-        "  greentill twin down          ends it",
+        f"  greentill sales reconcile {journals}",
+        "  greentill twin cut|restore|pull-plug|plug-in " + "|".join(state.tills),
+        "  greentill twin down    ends it",
     ]
     console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
+
+
+def shell_settings(variables: Mapping[str, str]) -> str:
+    """What a shell reads to speak to the twin, and to call the command line from anywhere."""
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    command = f"{shlex.quote(sys.executable)} -m greentill"
+    return "\n".join(
+        [*exports, f'greentill() {{ (cd {shlex.quote(str(twin_state.ROOT))} && {command} "$@"); }}\n']
+    )
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
