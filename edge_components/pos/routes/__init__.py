@@ -1,0 +1,36 @@
+"""The till's HTTP calls, one small module for each part of them.
+
+To add calls, write a module here (or name one that lies elsewhere in `pos`) that offers
+
+    REQUESTS: tuple[type[BaseModel], ...]   the bodies that its calls take, for OpenAPI; may be empty
+    def router(context: Context) -> APIRouter
+
+and name it in PARTS below. What its calls need of the till is in the Context. Bodies are read with
+`bodies.read`, answers are made with `answers`; whatever raises NotSellingError becomes a 503.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from . import reading, selling
+from .context import Context
+
+
+class Part(Protocol):
+    """What a module named in PARTS offers."""
+
+    REQUESTS: tuple[type[BaseModel], ...]
+
+    def router(self, context: Context) -> APIRouter: ...
+
+
+PARTS: tuple[Part, ...] = (
+    selling,
+    reading,
+)
+
+__all__ = ["PARTS", "Context", "Part"]
