@@ -12,6 +12,7 @@ from edge_components.edgekit.ledger import LedgerReader, LedgerUnavailableError
 from edge_components.sync.assignment import AssignmentFetcher
 from edge_components.sync.bucket import BucketSink
 from edge_components.sync.cloud import Cloud
+from edge_components.sync.heads import CloudHeads
 from edge_components.sync.progress import Cursor
 from edge_components.sync.settings import Settings
 from edge_components.sync.state import State
@@ -26,23 +27,31 @@ JOIN_SECONDS = 3.0
 
 
 class Service:
-    """One worker for each sink and one for the assignment: none waits for another."""
+    """A worker for each duty: none waits for another.
+
+    Sinks are woken when the ledger has grown; the others look again after a while.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._cloud = Cloud(settings)
         self._state = State(settings.database)
         self._cursor = Cursor(settings.cursor, LedgerReader(settings.ledger), self._state)
-        self._sinks = [
-            self._sink(TableSink(settings, LedgerReader(settings.ledger), self._state, self._cloud)),
-            self._sink(BucketSink(settings, LedgerReader(settings.ledger), self._state, self._cloud)),
+        heads = CloudHeads(settings, self._cloud)
+        table = TableSink(settings, LedgerReader(settings.ledger), self._state, self._cloud, heads)
+        bucket = BucketSink(settings, LedgerReader(settings.ledger), self._state, self._cloud)
+        self._sinks = [self._every(settings.poll_seconds, sink) for sink in (table, bucket)]
+        self._others = [
+            self._assignment(),
+            self._every(settings.heads_seconds, heads),
         ]
-        fetcher = AssignmentFetcher(settings, self._cloud)
-        cap = min(settings.retry_cap_seconds, ASSIGNMENT_RETRY_SECONDS) if fetcher.missing else None
-        self._assignment = Worker(fetcher, self._backoff(cap), lambda: settings.assignment_seconds)
+
+    @property
+    def _workers(self) -> list[Worker]:
+        return [*self._others, *self._sinks]
 
     def start(self) -> None:
-        for worker in (self._assignment, *self._sinks):
+        for worker in self._workers:
             worker.start()
         log.info("delivering for %s", self._settings.thing)
 
@@ -73,16 +82,19 @@ class Service:
 
     def stop(self) -> None:
         """End the workers; a request under way is repeated at the next start, which changes nothing."""
-        workers = (self._assignment, *self._sinks)
-        for worker in workers:
+        for worker in self._workers:
             worker.stop()
-        for worker in workers:
+        for worker in self._workers:
             worker.join(JOIN_SECONDS)
         self.publish()
 
-    def _sink(self, duty: Duty) -> Worker:
-        return Worker(duty, self._backoff(), lambda: self._settings.poll_seconds)
+    def _assignment(self) -> Worker:
+        fetcher = AssignmentFetcher(self._settings, self._cloud)
+        cap = ASSIGNMENT_RETRY_SECONDS if fetcher.missing else self._settings.retry_cap_seconds
+        return self._every(self._settings.assignment_seconds, fetcher, cap=cap)
 
-    def _backoff(self, cap: float | None = None) -> Backoff:
-        most = cap if cap is not None else self._settings.retry_cap_seconds
-        return Backoff(base=min(self._settings.retry_base_seconds, most), cap=most)
+    def _every(self, seconds: float, duty: Duty, cap: float | None = None) -> Worker:
+        """A worker for a duty that looks for work again after `seconds` without any."""
+        most = min(self._settings.retry_cap_seconds, cap or self._settings.retry_cap_seconds)
+        backoff = Backoff(base=min(self._settings.retry_base_seconds, most), cap=most)
+        return Worker(duty, backoff, lambda: seconds)

@@ -29,6 +29,7 @@ class Settings:
     retry_cap_seconds: float = limits(30.0, minimum=0.1, maximum=3_600)
     poll_seconds: float = limits(1.0, minimum=0.05, maximum=60)
     assignment_seconds: float = limits(300.0, minimum=0.1, maximum=86_400)
+    heads_seconds: float = limits(300.0, minimum=0.1, maximum=86_400)
     configuration_seconds: float = limits(30.0, minimum=0.1, maximum=3_600)
     connect_timeout_seconds: float = limits(5.0, minimum=0.1, maximum=60)
     read_timeout_seconds: float = limits(10.0, minimum=0.1, maximum=120)
@@ -49,6 +50,10 @@ class Settings:
     @property
     def cursor(self) -> Path:
         return self.data_dir / "cursors" / "sync.json"
+
+    @property
+    def cloud_heads(self) -> Path:
+        return self.data_dir / "cloud_heads.json"
 
     @property
     def assignment(self) -> Path:

@@ -13,6 +13,7 @@ from edge_components.edgekit.ledger import Head, LedgerReader, Row
 from edge_components.sync import refused
 from edge_components.sync.cloud import Cloud
 from edge_components.sync.errors import Kind, NotAcknowledgedError, NotAwsError, UnusableRecordError, classify
+from edge_components.sync.heads import CloudHeads
 from edge_components.sync.items import head_update, item
 from edge_components.sync.progress import next_epoch
 from edge_components.sync.settings import Settings
@@ -30,8 +31,16 @@ class TableSink:
 
     name = SINK
 
-    def __init__(self, settings: Settings, ledger: LedgerReader, state: State, cloud: Cloud) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: LedgerReader,
+        state: State,
+        cloud: Cloud,
+        heads: CloudHeads | None = None,
+    ) -> None:
         self._settings = settings
+        self._heads = heads or CloudHeads(settings, cloud)
         self._ledger = ledger
         self._state = state
         self._cloud = cloud
@@ -44,6 +53,7 @@ class TableSink:
         """Deliver what comes next; False when the table has everything. Raises what stood in the way."""
         heads = self._ledger.heads()
         head = next_epoch(heads, self._state, SINK)
+        self._heads.asked_first()
         if head is None:
             return self._write_head(heads[-1]) if heads else False
         after = self._state.watermark(SINK, head.epoch) or 0

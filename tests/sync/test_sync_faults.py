@@ -30,6 +30,7 @@ def test_the_watermark_never_passes_a_record_that_was_not_acknowledged(
     till: Till, proxy: FaultyProxy
 ) -> None:
     till.ledger.sell(60)
+    till.heads.asked_first()
     proxy.faults = [proxies.leaves_some_unprocessed]
     with pytest.raises(Exception, match="left unprocessed"):
         till.table.step()

@@ -16,6 +16,7 @@ from moto.server import ThreadedMotoServer
 from edge_components.edgekit.ledger import LedgerReader
 from edge_components.sync.bucket import BucketSink
 from edge_components.sync.cloud import Cloud
+from edge_components.sync.heads import CloudHeads
 from edge_components.sync.settings import Settings
 from edge_components.sync.state import State
 from edge_components.sync.table import TableSink
@@ -43,7 +44,8 @@ class Till:
         self.state = State(self.settings.database)
         self.cloud = Cloud(self.settings)
         reader = LedgerReader(self.settings.ledger)
-        self.table = TableSink(self.settings, reader, self.state, self.cloud)
+        self.heads = CloudHeads(self.settings, self.cloud)
+        self.table = TableSink(self.settings, reader, self.state, self.cloud, self.heads)
         self.bucket = BucketSink(self.settings, reader, self.state, self.cloud)
 
     def stop(self) -> None:
