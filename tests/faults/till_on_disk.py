@@ -108,7 +108,7 @@ def cut_and_look(session: Session, points: Sequence[int], folder: Path, zygote: 
 
 def judge(pos: Pos, session: Session, point: int) -> None:
     """Nothing acknowledged is lost, the chain holds, nothing was set aside, a retry gets its receipt."""
-    before = _records(pos)
+    before = all_records(pos)
     assert record.first_break(before) is None
     assert not list(pos.data.glob("set-aside/*")), "a power cut is no damage"
     by_id = {one["sale_id"]: one for one in before if one["sale_id"]}
@@ -122,10 +122,10 @@ def judge(pos: Pos, session: Session, point: int) -> None:
     unknown = next((body for sale_id, body in session.sent.items() if sale_id not in by_id), None)
     if unknown is not None:
         assert [pos.sell(unknown).status_code for _ in range(2)] == [201, 200]
-    assert record.first_break(_records(pos)) is None
+    assert record.first_break(all_records(pos)) is None
 
 
-def _records(pos: Pos) -> list[dict[str, Any]]:
+def all_records(pos: Pos) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     with LedgerReader(pos.data / "ledger.db") as reader:
         place = ("", 0)
