@@ -109,12 +109,20 @@ class Disk:
                 change.apply(self._durable)
         self._renamed = [change for change in self._renamed if change.when >= begun]
 
+    def worst(self) -> dict[str, bytes]:
+        """The image of a cut that takes everything that was not synced."""
+        return self._image(random.Random(0), 0, 0.0)  # noqa: S311 - nothing is left to chance
+
     def image(self, chance: random.Random) -> dict[str, bytes]:
         """File contents by path relative to the root, after a power cut now."""
+        renamed = chance.randint(0, len(self._renamed))
+        return self._image(chance, renamed, chance.choice((0.0, 0.3, 0.5, 0.9, 1.0)))
+
+    def _image(self, chance: random.Random, renamed: int, odds: float) -> dict[str, bytes]:
         names = dict(self._durable)
-        for change in self._renamed[: chance.randint(0, len(self._renamed))]:
+        for change in self._renamed[:renamed]:
             change.apply(names)
-        odds, sector = chance.choice((0.0, 0.3, 0.5, 0.9, 1.0)), chance.choice(SECTORS)
+        sector = chance.choice(SECTORS)
         content: dict[int, bytes] = {}
         for file in names.values():
             if id(file) not in content:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
+import apsw
 import pytest
 
+from tests.faults import disk as recorded
 from tests.faults.disk import Entry
-from tests.faults.image import Disk
+from tests.faults.image import Disk, materialise
 from tests.faults.till_on_disk import cut_and_look, record_session
 from tests.faults.zygote import Zygote
-from tests.pos.pos_process import Pos
+from tests.pos.pos_process import ROOT, Pos
 
 SEED = int(os.environ.get("GREENTILL_SEED", random.SystemRandom().randrange(1 << 32)))
 
@@ -27,6 +32,42 @@ def test_after_a_power_cut_at_sampled_moments_nothing_acknowledged_is_lost(
     chosen = random.Random(SEED).sample(points, 30)  # noqa: S311 - which moments
     answered = [answer.when + 1 for answer in session.receipts]
     cut_and_look(session, {*chosen, *answered[::12], points[-1]}, tmp_path / "cuts", zygote, SEED)
+
+
+def test_no_answer_leaves_the_till_before_its_record_is_on_disk(
+    pos: Pos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = record_session(pos, monkeypatch, sales=40, terminals=4, sync_seconds=0.02)
+    disk, played = session.disk_before, 0
+    assert len(session.receipts) == 40
+    for answer in session.receipts:
+        disk.play(session.played[played : answer.when])
+        played = answer.when
+        folder = tmp_path / "cuts" / str(answer.when)
+        materialise(disk.worst(), folder)
+        with apsw.Connection(str(folder / "ledger.db")) as connection:
+            rows = connection.execute("SELECT hash FROM records WHERE sale_id = ?", (answer.body["sale_id"],))
+            assert rows.fetchall() == [(answer.body["hash"],)]
+
+
+def test_a_file_written_whole_is_there_as_soon_as_the_program_says_so(tmp_path: Path) -> None:
+    root, journal = tmp_path / "root", tmp_path / "journal"
+    root.mkdir()
+    program = (
+        "import sys; from pathlib import Path; from edge_components.edgekit.files import write_json\n"
+        "for n in range(20): write_json(Path(sys.argv[1]) / 'cursor.json', {'n': n}); print(n, flush=True)"
+    )
+    before = Disk(root)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **recorded.environment(root, journal=journal)}
+    subprocess.run([sys.executable, "-c", program, str(root)], env=environment, check=True)
+    told = -1
+    for number, entry in enumerate(recorded.entries(journal)):
+        before.play([entry])
+        told = int(entry.data) if entry.kind == "a" and entry.data.strip() else told
+        for image in (before.worst(), before.image(random.Random(number))):  # noqa: S311 - what the cut takes
+            if told >= 0 or "cursor.json" in image:
+                assert json.loads(image["cursor.json"])["n"] >= told
+    assert told == 19
 
 
 @pytest.mark.slow

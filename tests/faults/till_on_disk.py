@@ -52,13 +52,17 @@ class Session:
         return [answer.body for answer in self.receipts if answer.when < point]
 
 
-def record_session(pos: Pos, monkeypatch: Any, *, sales: int, terminals: int, lines: int = 1) -> Session:
-    """Sell on a recorded disk from the first start to a clean stop."""
+def record_session(
+    pos: Pos, monkeypatch: Any, *, sales: int, terminals: int, lines: int = 1, sync_seconds: float = 0.0
+) -> Session:
+    """Sell on a recorded disk, whose syncs take so much longer, from the first start to a clean stop."""
     pos.assign()
     before = Disk(pos.data)
     journal = pos.folder / "journal"
+    control = disk.Control(pos.folder / "control")
+    control.slow_syncs(sync_seconds)
     with monkeypatch.context() as patch:
-        for name, value in disk.environment(pos.data, journal=journal).items():
+        for name, value in disk.environment(pos.data, journal=journal, control=control).items():
             patch.setenv(name, value)
         Pos.start(pos)  # a process of its own: the library is loaded with it
     sent = {body["sale_id"]: body for body in (wide_sale(lines) for _ in range(sales))}
