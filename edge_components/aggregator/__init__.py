@@ -1,0 +1,1 @@
+"""Adds up the ledger per hour and business date, into rollups.db."""
