@@ -5,7 +5,7 @@ PY := .venv/bin/python
 CDK := node_modules/.bin/cdk
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full check synth deploy destroy bench lock clean
+.PHONY: help setup demo test test-full mutants soak check synth deploy destroy bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,13 @@ test: setup ## unit, contract, cloud, device and browser tests (at most 20 minut
 test-full: setup ## everything, slow tests too
 	@$(PY) -m pytest -n 2
 
+mutants: setup ## faults put into the code on purpose: each must be noticed by the tests that it names
+	@$(PY) -m tests.mutants
+
+MINUTES ?= 30
+soak: setup ## sell for MINUTES (30) through a link that flaps, then prove that nothing is lost or doubled
+	@$(PY) -m tests.soak --minutes $(MINUTES)
+
 check: setup ## lint, types, import contracts, shell scripts, templates
 	@scripts/check.sh
 
@@ -34,8 +41,8 @@ deploy: setup ## build, then cdk deploy --all
 destroy: setup ## cdk destroy --all: nothing is left
 	@$(CDK) destroy --all --force
 
-bench: setup ## measure against goals; figures in build/bench.json
-	@$(PY) -m benchmarks
+bench: setup ## measure against goals; figures in build/bench.json (FULL=1: the sample counts of docs/benchmarks.md)
+	@$(PY) -m benchmarks $(if $(FULL),--full)
 
 lock: ## lock requirements/*.in again
 	@scripts/lock.sh
