@@ -13,6 +13,7 @@ import uvicorn
 
 from edge_components.edgekit import config, ipc
 
+from .access.slow_clients import BoundedProtocol
 from .api import create
 from .database import check_library
 from .errors import NotSellingError
@@ -42,7 +43,7 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         access_log=False,
         log_level="warning",

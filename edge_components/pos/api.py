@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic.json_schema import models_json_schema
 
 from . import VERSION, answers, page
+from .access import Access
 from .errors import NotSellingError
 from .nucleus import Nucleus
 from .routes import PARTS, Context
@@ -21,13 +22,17 @@ from .till import Till
 def create(till: Till, nucleus: Nucleus) -> FastAPI:
     """The application; it opens the ledger when it starts and closes it when it ends."""
 
+    access = Access(till.settings)
+
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         nucleus.start()
+        access.start(app)
         watch = asyncio.create_task(till.watch_assignment())
         try:
             yield
         finally:
+            await access.stop()
             watch.cancel()
             with suppress(asyncio.CancelledError):
                 await watch
@@ -37,7 +42,7 @@ def create(till: Till, nucleus: Nucleus) -> FastAPI:
     app = FastAPI(title="Greentill till", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_exception_handler(NotSellingError, _not_selling)
     app.add_exception_handler(RefusedBodyError, _refused_body)
-    context = Context(till, nucleus)
+    context = Context(till, nucleus, access)
     for part in PARTS:
         app.include_router(part.router(context))
     page.add_routes(app, till)

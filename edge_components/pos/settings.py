@@ -25,6 +25,12 @@ class Settings:
     machine_id_path: Path = Path("/etc/machine-id")
     # An update of components waits until nothing was rung up for this long; 0 lets it go on at once.
     quiet_seconds: float = limits(15.0, minimum=0, maximum=600)
+    # Terminals on the shop's network, over TLS: off while there is no host. Names go into the certificate.
+    lan_host: str = ""
+    lan_port: int = limits(8443, minimum=1, maximum=65535)
+    lan_names: tuple[str, ...] = ()
+    # Cashier to {"name", "role", "pin_hash"}; `python -m edge_components.pos.access C1 --print` makes one.
+    cashiers: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def ledger_path(self) -> Path:

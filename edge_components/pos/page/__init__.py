@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Response
@@ -17,29 +18,28 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
-_FILES = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/till.css": ("till.css", "text/css; charset=utf-8"),
-    "/till.js": ("till.js", "text/javascript; charset=utf-8"),
-    "/basket.js": ("basket.js", "text/javascript; charset=utf-8"),
-    "/delivery.js": ("delivery.js", "text/javascript; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
+_PRODUCTS = "products.json"
 
 
 def add_routes(app: FastAPI, till: Till) -> None:
     """The page, and what it needs to know of the till."""
     folder = resources.files(__package__)
-    for path, (name, media_type) in _FILES.items():
-        _add_file(app, path, (folder / name).read_bytes(), media_type)
-    shipped = json.loads((folder / "products.json").read_text(encoding="utf-8"))
+    _add_files(app, folder, "/")
+    _add_files(app, folder / "languages", "/languages/")
+    shipped = json.loads((folder / _PRODUCTS).read_text(encoding="utf-8"))
 
     @app.get("/v1/till", summary="What the till page shows: the store, its money, its product buttons")
     async def describe() -> Response:
@@ -58,17 +58,24 @@ def add_routes(app: FastAPI, till: Till) -> None:
         )
 
 
+def _add_files(app: FastAPI, folder: Traversable, under: str) -> None:
+    for file in folder.iterdir():
+        media_type = _TYPES.get("." + file.name.rpartition(".")[2])
+        if media_type is not None:
+            _add_file(app, under + file.name, file.read_bytes(), media_type)
+
+
 def _add_file(app: FastAPI, path: str, content: bytes, media_type: str) -> None:
     async def serve() -> Response:
-        return Response(content, headers=_HEADERS, media_type=media_type)
+        return Response(content, headers=HEADERS, media_type=media_type)
 
-    app.add_api_route(path, serve, include_in_schema=False)
+    app.add_api_route(path.removesuffix("index.html"), serve, include_in_schema=False)
 
 
 def _products(till: Till) -> list[dict[str, Any]] | None:
     """The store's own buttons, if somebody put them beside the ledger."""
     try:
-        found = json.loads((till.settings.data_dir / "products.json").read_text(encoding="utf-8"))
+        found = json.loads((till.settings.data_dir / _PRODUCTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, list) else None

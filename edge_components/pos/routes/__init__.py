@@ -16,6 +16,8 @@ from typing import Protocol
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from ..access import routes as access
+from ..access import trust
 from . import reading, selling
 from .context import Context
 
@@ -31,6 +33,8 @@ class Part(Protocol):
 PARTS: tuple[Part, ...] = (
     selling,
     reading,
+    access,
+    trust,
 )
 
 __all__ = ["PARTS", "Context", "Part"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..access import Access
 from ..nucleus import Nucleus
 from ..till import Till
 
 
 @dataclass(frozen=True)
 class Context:
-    """One till, and the nucleus that it runs beside."""
+    """One till, the nucleus that it runs beside, and who may use it."""
 
     till: Till
     nucleus: Nucleus
+    access: Access
