@@ -12,6 +12,7 @@ import apsw
 
 PAGE = 500  # rows at most per call: what one read transaction may hold up
 _BUSY_MILLISECONDS = 2_000
+_CACHE_KIB = 256  # pages are read once, in order: SQLite's default of 2 MB a reader would buy nothing
 _COLUMNS = "epoch, seq, kind, sale_id, receipt_no, business_date, recorded_at, hash, record"
 
 
@@ -141,4 +142,5 @@ def _open(path: Path) -> apsw.Connection:
     connection.set_busy_timeout(_BUSY_MILLISECONDS)
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.execute("PRAGMA query_only = ON").fetchall()
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}").fetchall()
     return connection
