@@ -7,10 +7,12 @@ import logging
 from dataclasses import replace
 
 from edge_components.aggregator.database import Cursor, Database
-from edge_components.edgekit.ledger import PAGE, LedgerReader, Row
+from edge_components.edgekit.ledger import LedgerReader, Row
 from edge_components.edgekit.rollups import DAY, Contribution, Rollup, contribution
 
 log = logging.getLogger("aggregator")
+
+PAGE = 100  # records of a large basket are some 30 KB each: what is held at once decides the memory
 
 
 class Aggregation:

@@ -108,7 +108,7 @@ def test_sales_in_another_currency_show_as_such(till: Till) -> None:
 
 
 def test_a_lost_database_is_made_again_with_the_same_bytes(till: Till) -> None:
-    for number in range(1203):
+    for number in range(303):
         till.ledger.ring(recorded_at=f"2026-11-21T{number % 24:02d}:00:00.000000Z", terminal=f"T{number % 3}")
     till.ledger.open_epoch(LATER)
     till.ledger.ring()
@@ -128,11 +128,11 @@ def test_a_damaged_database_is_made_again(till: Till) -> None:
 
 
 def test_sums_and_cursor_move_together_when_the_process_ends_in_the_middle(till: Till) -> None:
-    for _ in range(1100):
+    for _ in range(250):
         till.ledger.ring()
     till.aggregation.step()
     partly = till.found()[f"{EPOCH}#day#2026-11-21"]["count"]
-    assert 0 < partly < 1100
+    assert 0 < partly < 250
     till.stop()  # and here it would have ended
     till.start()
     assert till.count() == expected(till.ledger.records)
@@ -222,13 +222,13 @@ def test_a_record_that_can_not_be_added_up_blocks_nothing_and_is_named(
 
 def test_what_is_passed_is_the_last_record_without_a_gap_over_epochs(till: Till) -> None:
     assert till.aggregation.passed() is None
-    for _ in range(700):
+    for _ in range(250):
         till.ledger.ring()
     till.ledger.open_epoch(LATER)
     till.aggregation.step()
     passed = till.aggregation.passed()
     assert passed is not None
-    assert (passed[0], passed[1] < 701) == (EPOCH, True)
+    assert (passed[0], passed[1] < 251) == (EPOCH, True)
     till.count()
     assert till.aggregation.passed() == (LATER, 1)
 
