@@ -15,25 +15,35 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """Times in seconds. `thing` and `region` come from the nucleus unless they are configured."""
+    """Times in seconds, bandwidth in kilobits a second (0: as the link gives).
+
+    `thing` and `region` come from the nucleus unless they are configured.
+    """
 
     sales_table: str = ""
     sales_bucket: str = ""
     registry_table: str = ""
+    rollups_table: str = ""  # without it, sums stay on the till
+    artifact_bucket: str = ""  # without it, no catalogue is fetched
     thing: str = ""
     region: str = ""
     data_dir: Path = Path("/var/lib/greentill")
-    segment_records: int = limits(500, minimum=1, maximum=500)
+    segment_records: int = limits(500, minimum=1, maximum=5_000)
     segment_seconds: float = limits(300.0, minimum=0.1, maximum=86_400)
     retry_base_seconds: float = limits(0.5, minimum=0.01, maximum=60)
     retry_cap_seconds: float = limits(30.0, minimum=0.1, maximum=3_600)
     poll_seconds: float = limits(1.0, minimum=0.05, maximum=60)
     assignment_seconds: float = limits(300.0, minimum=0.1, maximum=86_400)
     heads_seconds: float = limits(300.0, minimum=0.1, maximum=86_400)
+    rollups_seconds: float = limits(60.0, minimum=0.1, maximum=86_400)
+    catalogue_seconds: float = limits(300.0, minimum=0.1, maximum=86_400)
     configuration_seconds: float = limits(30.0, minimum=0.1, maximum=3_600)
     connect_timeout_seconds: float = limits(5.0, minimum=0.1, maximum=60)
-    read_timeout_seconds: float = limits(10.0, minimum=0.1, maximum=120)
+    read_timeout_seconds: float = limits(30.0, minimum=0.1, maximum=120)
     most_writers: int = limits(4, minimum=1, maximum=16)
+    head_seconds: float = limits(1.0, minimum=0.01, maximum=86_400)
+    bandwidth_kilobits: float = limits(0.0, minimum=0, maximum=1_000_000)
+    data_saver: bool = False
 
     @property
     def ledger(self) -> Path:
@@ -59,6 +69,14 @@ class Settings:
     def assignment(self) -> Path:
         return self.data_dir / "assignment.json"
 
+    @property
+    def rollups(self) -> Path:
+        return self.data_dir / "rollups.db"
+
+    @property
+    def catalogue(self) -> Path:
+        return self.data_dir / "catalogue"
+
 
 def complete(settings: Settings, environment: Mapping[str, str]) -> Settings:
     """Fill in what the nucleus says of the till. Raises SettingsError naming what is missing."""
@@ -70,4 +88,21 @@ def complete(settings: Settings, environment: Mapping[str, str]) -> Settings:
     needed = ("sales_table", "sales_bucket", "registry_table", "thing", "region")
     if missing := [name for name in needed if not getattr(filled, name)]:
         raise SettingsError(f"The configuration lacks {', '.join(missing)}.")
-    return filled
+    return saving(filled) if filled.data_saver else filled
+
+
+def saving(settings: Settings) -> Settings:
+    """Settings for a link that is paid by the byte: segments larger, heads and look-ups rarer.
+
+    Sales go to the table as before; what is configured more sparingly still stays as it is.
+    """
+    return replace(
+        settings,
+        segment_records=max(settings.segment_records, 2_000),
+        segment_seconds=max(settings.segment_seconds, 3_600.0),
+        head_seconds=max(settings.head_seconds, 900.0),
+        heads_seconds=max(settings.heads_seconds, 86_400.0),
+        assignment_seconds=max(settings.assignment_seconds, 3_600.0),
+        rollups_seconds=max(settings.rollups_seconds, 3_600.0),
+        catalogue_seconds=max(settings.catalogue_seconds, 3_600.0),
+    )
