@@ -1,4 +1,4 @@
-"""The recorded disk (disk.c) as tests and benchmarks use it: built, put under a process, slowed down, read."""
+"""The recorded disk (disk.c) as tests and benchmarks use it: built, put under a process, slowed, read."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pathlib import Path
 SOURCE = Path(__file__).with_name("disk.c")
 BUILT = Path(__file__).parents[2] / "build" / "faults"
 _HEAD = struct.Struct("<cxHIQq")  # struct head in disk.c
-_CONTROL = struct.Struct("<IiiI")  # struct control in disk.c
+_CONTROL = struct.Struct("<IiiIq")  # struct control in disk.c
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One thing that a process did.
 
-    `kind`: o opened, w wrote, t truncated, g grew, s began to sync, S synced, r renamed, u removed, a answered.
-    `number`: the offset, size or sync in question; for o, 1 when the file was emptied.
+    `kind`: o opened, w wrote, t truncated, g grew, s began to sync, S synced, r renamed, u removed,
+    a answered. `number`: the offset, size or sync in question; for o, 1 when the file was emptied.
     """
 
     kind: str
@@ -65,6 +65,10 @@ class Control:
     def fail_writes(self, errno: int) -> None:
         """Every write fails with this error; 0 for none."""
         self._set(8, "<i", errno)
+
+    def move_clock(self, seconds: float) -> None:
+        """The wall clock is so far ahead of the machine's, or behind it."""
+        self._set(16, "<q", round(seconds * 1_000_000_000))
 
     @property
     def syncs(self) -> int:

@@ -108,9 +108,7 @@ def test_the_disk_keeps_what_was_synced_and_any_part_of_what_was_not(tmp_path: P
     synced = [entry("w", data=b"a" * 512), entry("s", number=2), entry("S", number=2)]
     torn = image_of(tmp_path, opened, *folder, *synced, entry("w", number=0, data=b"b" * 1024))
     old, new, hole = b"a" * 512, b"b" * 512, b"\0" * 512
-    assert torn == {(("file", found),) for found in (old, new + new, old + new, new)} - {
-        (("file", hole),)
-    }
+    assert torn == {(("file", found),) for found in (old, new + new, old + new, new)} - {(("file", hole),)}
 
 
 def test_the_disk_forgets_a_name_whose_folder_was_not_synced(tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from tests.faults.disk import library
 
 ROOT = Path(__file__).parents[2]
 GONE_SECONDS = 30.0
@@ -50,11 +54,13 @@ class Zygote:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "LD_PRELOAD": str(library())},
         )
 
-    def start(self, configuration: Path, log: Path) -> Forked:
-        return Forked(self, self.ask({"start": str(configuration), "log": str(log)}))
+    def start(self, configuration: Path, log: Path, environment: Mapping[str, str] | None = None) -> Forked:
+        """Start a till; with disk.environment(), on a recorded disk of its own."""
+        added = {"GREENTILL_CONFIGURATION": str(configuration), **(environment or {})}
+        return Forked(self, self.ask({"start": added, "log": str(log)}))
 
     def ask(self, question: dict[str, Any]) -> Any:
         assert self._process.stdin is not None
@@ -91,8 +97,9 @@ def _serve() -> None:
         os.waitpid(pid, 0)
 
 
-def _become_till(configuration: str, log: str, main: Any) -> None:
-    os.environ["GREENTILL_CONFIGURATION"] = configuration
+def _become_till(environment: Mapping[str, str], log: str, main: Any) -> None:
+    os.environ.update(environment)
+    ctypes.CDLL(None).greentill_disk_begin()
     handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.dup2(handle, 1)
     os.dup2(handle, 2)

@@ -46,7 +46,9 @@ MUTANTS = (
         "edge_components/pos/writer.py",
         "            os._exit(EXIT_IO_ERROR)\n",
         "            self._run()\n",
-        (f"{DISKS}test_after_a_failed_sync_the_till_leaves_and_what_it_acknowledged_is_there_when_it_is_back",),
+        (
+            f"{DISKS}test_after_a_failed_sync_the_till_leaves_and_what_it_acknowledged_is_there_when_it_is_back",
+        ),
     ),
     Mutant(
         "a full disk goes unnoticed",

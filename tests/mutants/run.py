@@ -1,4 +1,4 @@
-"""Tries mutants on copies of the tree: the tests that a mutant names must pass without it and fail with it."""
+"""Tries mutants on copies of the tree: the tests that one names must pass without it and fail with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from pathlib import Path
 
 from tests.mutants.mutant import Mutant, MutantError
 
-LEFT_OUT = (".venv", "node_modules", "build", "dist", "cdk.out", ".git", "__pycache__", ".*_cache", ".hypothesis")
+INSTALLED = (".venv", "node_modules", "build")
+LEFT_OUT = (*INSTALLED, "dist", "cdk.out", ".git", "__pycache__", ".*_cache", ".hypothesis")
 SECONDS = 420.0
 PASSED, FAILED = 0, 1  # pytest's exit codes; others say that tests could not be run
 
@@ -39,7 +40,7 @@ def copies(root: Path, count: int) -> Iterator[list[Path]]:
         made = [Path(folder) / str(number) for number in range(count)]
         for copy in made:
             shutil.copytree(root, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
-            for name in (".venv", "node_modules", "build"):
+            for name in INSTALLED:
                 if (root / name).exists():
                     (copy / name).symlink_to((root / name).resolve())
         yield made

@@ -32,7 +32,9 @@ def test_every_mutant_has_a_name_of_its_own() -> None:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A project of one function and one test, which looks at half of what the function does."""
-    (tmp_path / "doubling.py").write_text("def double(number):\n    said = 'ok'\n    return number * 2, said\n")
+    (tmp_path / "doubling.py").write_text(
+        "def double(number):\n    said = 'ok'\n    return number * 2, said\n"
+    )
     (tmp_path / "test_code.py").write_text(
         "from doubling import double\n\n\ndef test_doubles():\n    assert double(4)[0] == 8\n"
     )
