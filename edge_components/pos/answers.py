@@ -59,6 +59,57 @@ class Health(BaseModel):
     catalogue_version: str | None
 
 
+class Place(BaseModel):
+    epoch: str
+    seq: int
+
+
+class ReportTotals(BaseModel):
+    """Refunds and voids are negative; `count` is of sales, refunds and voids."""
+
+    sales: int
+    refunds: int
+    voids: int
+    net: int
+    count: int
+
+
+class TaxFigure(BaseModel):
+    code: str
+    base: int
+    tax: int
+
+
+class PaymentFigure(BaseModel):
+    method: str
+    amount: int
+
+
+class DepartmentFigure(BaseModel):
+    department: str | None
+    amount: int
+
+
+class CashFigure(BaseModel):
+    expected: int
+    counted: int | None
+    difference: int | None
+
+
+class Report(BaseModel):
+    """An X or Z report, in minor units."""
+
+    business_date: str
+    currency: str
+    totals: ReportTotals
+    tax: list[TaxFigure]
+    payments: list[PaymentFigure]
+    departments: list[DepartmentFigure]
+    cash: CashFigure
+    first: Place | None
+    last: Place | None
+
+
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     content = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(content, status, headers=dict(headers or {}), media_type="application/json")

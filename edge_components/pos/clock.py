@@ -84,3 +84,14 @@ def business_date(moment: Moment, assignment: Assignment, previous: str | None) 
         day -= timedelta(days=1)
     today = day.isoformat()
     return max(today, previous) if previous else today
+
+
+def day_after(date: str) -> str:
+    """The calendar day after an ISO date."""
+    return (datetime.fromisoformat(date).date() + timedelta(days=1)).isoformat()
+
+
+def wall_nanoseconds(recorded_at: str) -> int:
+    """A record's time as the wall clock had it, to the microsecond that the record keeps."""
+    since = datetime.fromisoformat(recorded_at) - datetime.fromtimestamp(0, UTC)
+    return (since // timedelta(microseconds=1)) * 1_000

@@ -12,22 +12,12 @@ from edge_components.edgekit.files import atomic_write, sync_directory
 
 from .errors import DamagedLedgerError, NotSellingError
 
-SCHEMA_VERSION = "1"
 _MAGIC = b"SQLite format 3\0"
 _OLDEST_SQLITE = (
     3,
     51,
     3,
 )  # 3.7.0 to 3.51.2 have the WAL-reset race (https://sqlite.org/wal.html#walresetbug)
-_SCHEMA = """
-CREATE TABLE records(
-    epoch TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, sale_id TEXT, receipt_no TEXT,
-    business_date TEXT NOT NULL, recorded_at TEXT NOT NULL, hash TEXT NOT NULL, record TEXT NOT NULL,
-    PRIMARY KEY(epoch, seq)
-) WITHOUT ROWID;
-CREATE UNIQUE INDEX records_by_sale_id ON records(sale_id) WHERE sale_id IS NOT NULL;
-CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-"""
 _PRAGMAS = (
     ("journal_mode", "wal"),
     ("synchronous", 2),  # FULL: every commit is synced before it returns
@@ -84,22 +74,6 @@ def is_new(connection: apsw.Connection) -> bool:
     if not {"records", "meta"} <= tables:
         raise DamagedLedgerError("the file is a database, but not a ledger")
     return False
-
-
-def create_schema(connection: apsw.Connection) -> None:
-    """Make the tables; the caller's transaction also holds the first record."""
-    connection.execute(_SCHEMA).fetchall()
-    set_meta(connection, "schema_version", SCHEMA_VERSION)
-
-
-def meta(connection: apsw.Connection, key: str) -> str | None:
-    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return row[0] if row else None
-
-
-def set_meta(connection: apsw.Connection, key: str, value: str) -> None:
-    sql = "INSERT INTO meta(key, value) VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
-    connection.execute(sql, (key, value)).fetchall()
 
 
 def quick_check(connection: apsw.Connection) -> None:

@@ -12,11 +12,11 @@ import apsw
 from edge_components.edgekit import record
 from edge_components.edgekit.record import ZERO_HASH
 
-from . import database, epochs
+from . import epochs, figures, reversals, schema
 from .assignment import Assignment
-from .clock import STEP_NANOSECONDS, Clock, Moment, business_date
+from .clock import STEP_NANOSECONDS, Clock, Moment, business_date, day_after, wall_nanoseconds
+from .entries import Entry, Scene
 from .errors import NotSellingError
-from .rules import Sale, content
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Position:
     seq: int
     hash: str
     receipts: int
-    business_date: str | None
+    business_date: str | None  # the earliest that the next record may carry
     recorded_at: str
-    clock_offset: int | None = None  # wall less monotonic nanoseconds at the last sale of this process
+    clock_offset: int | None = None  # wall less monotonic nanoseconds at the last record since boot
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a sale: `new` or `repeat` with its record, or `conflict` with the one that is there."""
+    """What became of an entry: `new` or `repeat` with its record, or `conflict` with the one there is."""
 
     kind: str
     record: Mapping[str, Any]
@@ -57,6 +57,7 @@ class Ledger:
     ) -> None:
         self.connection = connection
         self.assignment = assignment
+        self.catalogue_version: str | None = None  # what the till sells from: each record names it
         self._clock = clock
         self._position = position
 
@@ -77,40 +78,60 @@ class Ledger:
         self._position = Position(epoch, 0, ZERO_HASH, 0, None, "")
         self._append("epoch_opened", {"reason": reason, "previous": previous}, moment)
 
-    def add_sale(self, sale: Sale) -> Outcome:
-        """Record a sale, or find that it is recorded."""
-        found = self.find(sale.sale_id)
+    def add(self, entry: Entry) -> Outcome:
+        """Record what a terminal asks, or find that it is recorded; raises EntryRefusedError."""
+        found = self.find(entry.sale_id)
         if found is not None:
-            same = content(found["terminal"], found["cashier"], found["body"]) == sale.content()
-            return Outcome("repeat" if same else "conflict", found)
+            return Outcome("repeat" if entry.matches(found) else "conflict", found)
         moment = self._clock.now()
         self._note_clock_step(moment)
+        settled = entry.settle(self._scene(moment))
         written = self._append(
-            "sale",
-            sale.body,
+            entry.kind,
+            settled.body,
             moment,
-            terminal=sale.terminal,
-            cashier=sale.cashier,
-            sale_id=sale.sale_id,
+            terminal=entry.terminal,
+            cashier=entry.cashier,
+            sale_id=entry.sale_id,
             receipt_no=f"{epochs.series(self.position.epoch)}-{self.position.receipts + 1:09d}",
-            exceptions=list(sale.exceptions),
+            exceptions=list(settled.exceptions),
         )
         self._position = replace(self.position, receipts=self.position.receipts + 1)
+        figures.note(self.connection, written)
+        if settled.reverses is not None:
+            reversals.note(self.connection, settled.reverses, written)
+        if entry.kind == "day_close":
+            self._begin_day(written)
         return Outcome("new", written)
 
     def add_rejection(self, rejection: Rejection) -> None:
         body = {"digest": rejection.digest, "size": rejection.size, "reasons": list(rejection.reasons)}
-        self._append("rejection", body, self._clock.now())
+        moment = self._clock.now()
+        self._note_clock_step(moment)
+        self._append("rejection", body, moment)
 
     def find(self, sale_id: str) -> dict[str, Any] | None:
         row = self.connection.execute("SELECT record FROM records WHERE sale_id = ?", (sale_id,)).fetchone()
         return json.loads(row[0]) if row else None
 
+    def _scene(self, moment: Moment) -> Scene:
+        return Scene(
+            connection=self.connection,
+            assignment=self.assignment,
+            business_date=business_date(moment, self.assignment, self.position.business_date),
+            local_date=business_date(moment, self.assignment, None),
+            clock_synchronized=self._clock.synchronized(),
+        )
+
+    def _begin_day(self, close: Mapping[str, Any]) -> None:
+        """What comes after a day close belongs to a later day, whatever the clock says."""
+        date = max(close["business_date"], day_after(close["body"]["business_date"]))
+        self._position = replace(self.position, business_date=date)
+
     def _note_clock_step(self, moment: Moment) -> None:
         """A change of the clock is a record of its own, never an edit of earlier ones."""
         offset = moment.wall - moment.monotonic
         before = self.position.clock_offset
-        self._position = replace(self.position, clock_offset=offset)
         if before is not None and abs(offset - before) > STEP_NANOSECONDS:
             self._append("clock_step", {"milliseconds": (offset - before) // 1_000_000}, moment)
 
@@ -134,7 +155,7 @@ class Ledger:
                 "clock_synchronized": self._clock.synchronized(),
                 "boot_id": self._clock.boot_id,
                 "monotonic_ns": moment.monotonic,
-                "catalogue_version": None,
+                "catalogue_version": self.catalogue_version,
                 "body": body,
                 "exceptions": [],
                 "prev_hash": position.hash,
@@ -143,7 +164,12 @@ class Ledger:
         )
         self._insert(written)
         self._position = replace(
-            position, seq=written["seq"], hash=written["hash"], business_date=date, recorded_at=moment.text
+            position,
+            seq=written["seq"],
+            hash=written["hash"],
+            business_date=date,
+            recorded_at=moment.text,
+            clock_offset=moment.wall - moment.monotonic,
         )
         return written
 
@@ -153,24 +179,41 @@ class Ledger:
         self.connection.execute("INSERT INTO records VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", values).fetchall()
 
 
-def read_position(connection: apsw.Connection) -> Position | None:
-    """Where the newest epoch of a ledger stands."""
+def read_position(connection: apsw.Connection, boot_id: str) -> Position | None:
+    """Where the newest epoch of a ledger stands; the clocks are compared within one boot only."""
     last = connection.execute(
-        "SELECT epoch, seq, hash, business_date, recorded_at FROM records"
-        " ORDER BY epoch DESC, seq DESC LIMIT 1"
+        "SELECT epoch, record FROM records ORDER BY epoch DESC, seq DESC LIMIT 1"
     ).fetchone()
     if last is None:
         return None
-    epoch, seq, last_hash, date, recorded_at = last
+    epoch, newest = last[0], json.loads(last[1])
     receipt = connection.execute(
         "SELECT receipt_no FROM records WHERE epoch = ? AND receipt_no IS NOT NULL ORDER BY seq DESC LIMIT 1",
         (epoch,),
     ).fetchone()
-    receipts = int(receipt[0].rpartition("-")[2]) if receipt else 0
-    return Position(epoch, seq, last_hash, receipts, date, recorded_at)
+    return Position(
+        epoch=epoch,
+        seq=newest["seq"],
+        hash=newest["hash"],
+        receipts=int(receipt[0].rpartition("-")[2]) if receipt else 0,
+        business_date=max(newest["business_date"], _day_after_last_close(connection, epoch)),
+        recorded_at=newest["recorded_at"],
+        clock_offset=wall_nanoseconds(newest["recorded_at"]) - newest["monotonic_ns"]
+        if newest["boot_id"] == boot_id
+        else None,
+    )
+
+
+def _day_after_last_close(connection: apsw.Connection, epoch: str) -> str:
+    row = connection.execute(
+        "SELECT record FROM records INDEXED BY records_day_close WHERE kind = 'day_close' AND epoch = ?"
+        " ORDER BY business_date DESC, seq DESC LIMIT 1",
+        (epoch,),
+    ).fetchone()
+    return day_after(json.loads(row[0])["body"]["business_date"]) if row else ""
 
 
 def set_machine(connection: apsw.Connection, assignment: Assignment, machine_id: str) -> None:
     """Remember whose ledger this is."""
-    database.set_meta(connection, "thing", assignment.thing)
-    database.set_meta(connection, "machine_id", machine_id)
+    schema.set_meta(connection, "thing", assignment.thing)
+    schema.set_meta(connection, "machine_id", machine_id)

@@ -25,11 +25,11 @@ def _timestamp(text: str) -> str:
     return text
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
-class Line(_Part):
+class Line(Part):
     """One line of a basket. `total` is authoritative; `discount` is what was taken off, already inside it."""
 
     sku: Name
@@ -43,16 +43,16 @@ class Line(_Part):
     department: Annotated[str, Field(max_length=64)] | None = None
 
 
-class Payment(_Part):
+class Payment(Part):
     method: Annotated[str, Field(min_length=1, max_length=32)]
     amount: Amount
 
 
-class StatedTotals(_Part):
+class StatedTotals(Part):
     total: Amount
 
 
-class Basket(_Part):
+class Basket(Part):
     """What `POST /v1/baskets/check` looks at: a sale before it is paid."""
 
     terminal: Name

@@ -13,7 +13,7 @@ import apsw
 from edge_components.edgekit import record
 from edge_components.edgekit.ledger import LedgerReader, LedgerUnavailableError
 
-from . import database
+from . import database, schema
 from .assignment import Assignment
 from .clock import Clock
 from .errors import DamagedLedgerError, NotSellingError
@@ -68,26 +68,22 @@ def _existing(settings: Settings, assignment: Assignment, clock: Clock) -> Ledge
 def _checked(connection: apsw.Connection, settings: Settings, assignment: Assignment, clock: Clock) -> Ledger:
     if database.is_new(connection):  # a power cut came between making the file and its first commit
         return _begin(Ledger(connection, clock, assignment, None), settings, "new_ledger", None)
-    version = database.meta(connection, "schema_version")
-    if version != database.SCHEMA_VERSION:
-        raise NotSellingError("ledger_closed", f"the ledger has schema {version}; this version knows another")
-    if (
-        database.meta(connection, "closed") != "cleanly"
-        and settings.ledger_path.stat().st_size <= SMALL_BYTES
-    ):
+    schema.version(connection)
+    if schema.meta(connection, "closed") != "cleanly" and settings.ledger_path.stat().st_size <= SMALL_BYTES:
         database.quick_check(connection)
     _check_hashes(connection)
-    thing = database.meta(connection, "thing")
+    schema.migrate(connection)
+    thing = schema.meta(connection, "thing")
     if thing != assignment.thing:
         raise _ForeignLedgerError(f"the ledger belongs to {thing}, this till is {assignment.thing}")
-    position = read_position(connection)
+    position = read_position(connection, clock.boot_id)
     if position is None:
         raise DamagedLedgerError("the ledger holds no record")
     ledger = Ledger(connection, clock, assignment, position)
     machine = machine_id(settings)
     with connection:
-        database.set_meta(connection, "closed", "no")
-        if machine and machine != database.meta(connection, "machine_id"):
+        schema.set_meta(connection, "closed", "no")
+        if machine and machine != schema.meta(connection, "machine_id"):
             head = {"epoch": position.epoch, "seq": position.seq, "hash": position.hash}
             ledger.open_epoch("machine_changed", head, position.epoch)
             set_machine(connection, assignment, machine)
@@ -124,7 +120,7 @@ def _fresh(
 
 def _begin(ledger: Ledger, settings: Settings, reason: str, previous: Mapping[str, Any] | None) -> Ledger:
     with ledger.connection:
-        database.create_schema(ledger.connection)
+        schema.create(ledger.connection)
         set_machine(ledger.connection, ledger.assignment, machine_id(settings))
         ledger.open_epoch(reason, previous, previous["epoch"] if previous else _last_delivered(settings))
     return ledger

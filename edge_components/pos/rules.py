@@ -9,11 +9,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 from edge_components.edgekit import money
 
 from .assignment import Assignment
+from .entries import Scene, Settled
 from .masking import mask
 from .model import Basket, Line, Reason, SaleRequest
 
@@ -25,11 +26,20 @@ _UUID_VERSION = 14  # index of the version digit in a UUID's text
 class Sale:
     """A sale ready to be recorded: what varies between records is added by the ledger."""
 
+    kind: ClassVar[str] = "sale"
     sale_id: str
     terminal: str
     cashier: str
     body: Mapping[str, Any]
     exceptions: tuple[Mapping[str, str], ...]
+
+    def matches(self, found: Mapping[str, Any]) -> bool:
+        if found["kind"] != self.kind:
+            return False
+        return content(found["terminal"], found["cashier"], found["body"]) == self.content()
+
+    def settle(self, _scene: Scene) -> Settled:
+        return Settled(self.body, self.exceptions)
 
     def content(self) -> tuple[Any, ...]:
         return content(self.terminal, self.cashier, self.body)
@@ -44,24 +54,38 @@ def content(terminal: str, cashier: str, body: Mapping[str, Any]) -> tuple[Any, 
 def prepare(request: SaleRequest, assignment: Assignment, tax_rates: Mapping[str, str]) -> Sale:
     """The sale as it will be recorded."""
     reasons = broken_rules(request, assignment, tax_rates)
-    sale_id = request.sale_id.lower()
-    if sale_id[_UUID_VERSION] != "7":
-        reasons.append(_reason("sale_id_not_v7", "the sale_id is not a UUIDv7", "/sale_id"))
-    masked = _Masker(reasons)
+    sale_id = checked_id(request.sale_id, "sale_id", reasons)
+    masked = Masker(reasons)
     cashier = masked(request.cashier, "/cashier")
-    lines = [_line(line, masked, f"/lines/{index}") for index, line in enumerate(request.lines)]
     body = {
+        **money_body(request, assignment, tax_rates, masked),
+        "customer_ref": masked(request.customer_ref, "/customer_ref") if request.customer_ref else None,
+        "sold_at": request.sold_at,
+    }
+    return Sale(sale_id, request.terminal, cashier, body, bounded(reasons))
+
+
+def checked_id(text: str, name: str, reasons: list[Reason]) -> str:
+    """An idempotency key in the ledger's spelling."""
+    lowered = text.lower()
+    if lowered[_UUID_VERSION] != "7":
+        reasons.append(_reason(f"{name}_not_v7", f"the {name} is not a UUIDv7", f"/{name}"))
+    return lowered
+
+
+def money_body(
+    request: Basket, assignment: Assignment, tax_rates: Mapping[str, str], masked: Masker
+) -> dict[str, Any]:
+    """What a sale and a refund say in the same words: currency, lines, payments, totals."""
+    return {
         "currency": request.currency,
-        "lines": lines,
+        "lines": [_line(line, masked, f"/lines/{index}") for index, line in enumerate(request.lines)],
         "payments": [
             {"method": masked(payment.method, f"/payments/{index}/method"), "amount": payment.amount}
             for index, payment in enumerate(request.payments)
         ],
         "totals": _totals(request, assignment, tax_rates),
-        "customer_ref": masked(request.customer_ref, "/customer_ref") if request.customer_ref else None,
-        "sold_at": request.sold_at,
     }
-    return Sale(sale_id, request.terminal, cashier, body, _bounded(reasons))
 
 
 def broken_rules(basket: Basket, assignment: Assignment, tax_rates: Mapping[str, str]) -> list[Reason]:
@@ -124,7 +148,7 @@ def _sums(basket: Basket) -> list[Reason]:
     return reasons
 
 
-def _totals(request: SaleRequest, assignment: Assignment, tax_rates: Mapping[str, str]) -> dict[str, Any]:
+def _totals(request: Basket, assignment: Assignment, tax_rates: Mapping[str, str]) -> dict[str, Any]:
     sums: dict[str, int] = defaultdict(int)
     for line in request.lines:
         if line.tax_code is not None and line.tax_code in tax_rates:
@@ -141,7 +165,7 @@ def _totals(request: SaleRequest, assignment: Assignment, tax_rates: Mapping[str
     }
 
 
-class _Masker:
+class Masker:
     """Masks free text, and notes where something was hidden."""
 
     def __init__(self, reasons: list[Reason]) -> None:
@@ -156,11 +180,12 @@ class _Masker:
         return masked
 
 
-def _line(line: Line, masked: _Masker, path: str) -> dict[str, Any]:
+def _line(line: Line, masked: Masker, path: str) -> dict[str, Any]:
     return {**line.model_dump(), "description": masked(line.description, f"{path}/description")}
 
 
-def _bounded(reasons: list[Reason]) -> tuple[Mapping[str, str], ...]:
+def bounded(reasons: list[Reason]) -> tuple[Mapping[str, str], ...]:
+    """The exceptions of a record: as many as fit."""
     kept = reasons[:_MOST_EXCEPTIONS]
     if len(reasons) > len(kept):
         kept.append(_reason("more", f"{len(reasons) - len(kept)} more exceptions are not listed", ""))

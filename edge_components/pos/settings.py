@@ -7,6 +7,8 @@ from pathlib import Path
 
 from edge_components.edgekit.config import limits
 
+from .validation.settings import RuleSettings
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -17,9 +19,12 @@ class Settings:
     data_dir: Path = Path("/var/lib/greentill")
     # Tax code to rate, such as {"A": "0.0825"}. Without it records say nothing about tax.
     tax_rates: dict[str, str] = field(default_factory=dict)
+    rules: RuleSettings = field(default_factory=RuleSettings)
     # A record must stay below DynamoDB's 400 KB for an item; its body repeats what was sent, with defaults.
     max_body_bytes: int = limits(262_144, minimum=4_096, maximum=300_000)
     reserve_bytes: int = limits(33_554_432, minimum=0)
+    # Given up first when the disk is nearly full, so that there is time to act before selling stops.
+    ballast_bytes: int = limits(67_108_864, minimum=0)
     queue_limit: int = limits(2_000, minimum=1, maximum=100_000)
     assignment_poll_seconds: float = limits(1.0, minimum=0.05, maximum=60)
     machine_id_path: Path = Path("/etc/machine-id")
@@ -32,6 +37,12 @@ class Settings:
     # Cashier to {"name", "role", "pin_hash"}; `python -m edge_components.pos.access C1 --print` makes one.
     cashiers: dict[str, dict[str, str]] = field(default_factory=dict)
 
+    # What a refund may come to in minor units when its sale is not in this ledger; a supervisor allows it.
+    refund_limit: int = limits(10_000, minimum=0)
+    # Records older than this that every consumer has passed are dropped. 0 keeps everything.
+    retention_days: int = limits(400, minimum=0, maximum=36_500)
+    retention_consumers: tuple[str, ...] = ("sync", "aggregator")
+
     @property
     def ledger_path(self) -> Path:
         return self.data_dir / "ledger.db"
@@ -41,5 +52,13 @@ class Settings:
         return self.data_dir / "assignment.json"
 
     @property
+    def cursors_path(self) -> Path:
+        return self.data_dir / "cursors"
+
+    @property
     def cursor_path(self) -> Path:
-        return self.data_dir / "cursors" / "sync.json"
+        return self.cursors_path / "sync.json"
+
+    @property
+    def cloud_heads_path(self) -> Path:
+        return self.data_dir / "cloud_heads.json"

@@ -11,23 +11,26 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from edge_components.edgekit.ledger import Head, LedgerReader, LedgerUnavailableError, Row
+from edge_components.edgekit.ledger import Head, LedgerUnavailableError, Row
 
 from . import VERSION
 from .assignment import Assignment, AssignmentError, AssignmentFile
-from .clock import Clock
+from .clock import Clock, business_date
+from .disk import Disk
+from .entries import Entry
 from .errors import NotSellingError
 from .ledger import Outcome, Rejection
 from .lock import LedgerLock
+from .lookup import TillReader
 from .opening import open_checked
-from .rules import Sale
 from .settings import Settings
-from .writer import Writer
+from .writer import Work, Writer
 
 _REMEMBERED_REJECTIONS = 256
 _log = logging.getLogger("pos.till")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,9 @@ class Till:
         self._file = AssignmentFile(settings.assignment_path)
         self._lock = LedgerLock(settings.data_dir)
         self._clock = Clock()
-        self._reader = LedgerReader(settings.ledger_path)
+        self._reader = TillReader(settings.ledger_path)
         self._writer: Writer | None = None
+        self._catalogue_version: str | None = None
         self._earlier: tuple[Head, ...] = ()
         self._cursor: tuple[int, Cursor | None] = (0, None)
         self._rejected: OrderedDict[str, None] = OrderedDict()
@@ -93,18 +97,33 @@ class Till:
                 _log.error("%s", refusal)
             self._refusal = refusal
             return
-        epoch = ledger.position.epoch
-        self._earlier = tuple(head for head in self._reader.heads() if head.epoch != epoch)
         writer = Writer(
-            ledger,
-            queue_limit=self.settings.queue_limit,
-            reserve_bytes=self.settings.reserve_bytes,
-            committed=self._committed,
+            ledger, queue_limit=self.settings.queue_limit, room=self._disk(), committed=self._committed
         )
+        writer.name_catalogue(self._catalogue_version)
         writer.start()
         self._writer = writer
-        _log.info("selling as %s in epoch %s after seq %d", assignment.thing, epoch, writer.position.seq)
+        self.note_epochs()
+        _log.info("selling as %s in epoch %s", assignment.thing, writer.position.epoch)
         self._committed()
+
+    def _disk(self) -> Disk:
+        settings = self.settings
+        disk = Disk(settings.data_dir, reserve=settings.reserve_bytes, ballast=settings.ballast_bytes)
+        disk.prepare()
+        return disk
+
+    def note_epochs(self) -> None:
+        """Remember the heads of closed epochs, which change no more."""
+        _, writer = self.ready()
+        epoch = writer.position.epoch
+        self._earlier = tuple(head for head in self._reader.heads() if head.epoch != epoch)
+
+    def use_catalogue(self, version: str | None) -> None:
+        """Name this catalogue in every record from the next one on."""
+        self._catalogue_version = version
+        if self._writer is not None:
+            self._writer.name_catalogue(version)
 
     def ready(self) -> tuple[Assignment, Writer]:
         """What selling needs; raises NotSellingError with the reason why not."""
@@ -112,30 +131,40 @@ class Till:
             raise self._refusal
         return self.assignment, self._writer
 
-    async def record(self, sale: Sale) -> Outcome:
-        """Commit a sale; raises NotSellingError."""
-        _, writer = self.ready()
-        outcome = await writer.submit(sale)
-        if outcome is None:
-            raise NotSellingError("ledger_closed", "the ledger gave no answer")
+    async def record(self, entry: Entry) -> Outcome:
+        """Commit what a terminal asks; raises NotSellingError, EntryRefusedError."""
+        outcome: Outcome = await self.write(lambda ledger: ledger.add(entry))
         return outcome
+
+    async def write(self, work: Work) -> Any:
+        """Do something to the ledger in a transaction of its writer."""
+        _, writer = self.ready()
+        return await writer.submit(work)
 
     async def reject(self, rejection: Rejection) -> None:
         """Commit a rejection; a terminal that repeats the same bytes is recorded once."""
         if rejection.digest in self._rejected:
             return
-        _, writer = self.ready()
-        await writer.submit(rejection)
+        await self.write(lambda ledger: ledger.add_rejection(rejection))
         self._rejected[rejection.digest] = None
         if len(self._rejected) > _REMEMBERED_REJECTIONS:
             self._rejected.popitem(last=False)
 
     async def find(self, sale_id: str) -> Row | None:
-        """A recorded sale; raises NotSellingError when there is no ledger to read."""
+        """What is recorded under an id; raises NotSellingError when there is no ledger to read."""
+        return await self.look_up(lambda reader: reader.sale(sale_id.lower()))
+
+    async def look_up(self, question: Callable[[TillReader], T]) -> T:
+        """Ask the ledger beside the writer; raises NotSellingError when there is none to read."""
         try:
-            return await asyncio.to_thread(self._reader.sale, sale_id.lower())
+            return await asyncio.to_thread(question, self._reader)
         except LedgerUnavailableError as error:
             raise NotSellingError("ledger_closed", str(error)) from error
+
+    def today(self) -> str:
+        """The business date that the next record would carry."""
+        assignment, writer = self.ready()
+        return business_date(self._clock.now(), assignment, writer.position.business_date)
 
     def delivered(self, epoch: str, seq: int) -> bool:
         cursor = self._read_cursor()
@@ -160,7 +189,7 @@ class Till:
             if backlog == 0
             else None,
             "version": VERSION,
-            "catalogue_version": None,
+            "catalogue_version": self._catalogue_version,
         }
 
     def _backlog(self) -> int | None:

@@ -6,33 +6,41 @@ import asyncio
 import logging
 import os
 import queue
-import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import apsw
 
-from . import database
+from . import schema
 from .assignment import Assignment
 from .errors import NotSellingError
-from .ledger import Ledger, Outcome, Position, Rejection
-from .rules import Sale
+from .ledger import Ledger, Position
 
 EXIT_IO_ERROR = 74  # EX_IOERR of sysexits.h; the supervisor starts a new process, which reopens the file
 _LARGEST_BATCH = 256
-_CHECKPOINT_PAGES = 1_000
+_CHECKPOINT_PAGES = 1_000  # when nobody waits
+_LATE_CHECKPOINT_PAGES = 2_000  # 8 MiB: whoever waits
+_SETTLE_SECONDS = 0.05  # as long as nothing came for so long, nobody waits
 _log = logging.getLogger("pos.writer")
+
+
+Work = Callable[[Ledger], Any]
+
+
+class Room(Protocol):
+    """Whether the disk can take another transaction."""
+
+    def left(self) -> bool: ...
 
 
 @dataclass(slots=True)
 class _Job:
-    work: Sale | Rejection
+    work: Work
     loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Outcome | None]
-    outcome: Outcome | None = None
+    future: asyncio.Future[Any]
+    outcome: Any = None
     error: Exception | None = None
 
 
@@ -40,14 +48,13 @@ class Writer:
     """Owns the ledger from `start` to `stop`. What queued during one sync goes into the next transaction."""
 
     def __init__(
-        self, ledger: Ledger, *, queue_limit: int, reserve_bytes: int, committed: Callable[[], None]
+        self, ledger: Ledger, *, queue_limit: int, room: Room, committed: Callable[[], None]
     ) -> None:
         self._ledger = ledger
         self._limit = queue_limit
-        self._reserve = reserve_bytes
+        self._room = room
         self._committed = committed
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._folder = Path(ledger.connection.filename).parent
         self._wal_pages = 0
         self._accepting = True
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -61,14 +68,21 @@ class Writer:
         """Sell under a changed assignment of the same thing from the next record on."""
         self._ledger.assignment = assignment
 
-    async def submit(self, work: Sale | Rejection) -> Outcome | None:
-        """Record it; returns once it is on disk. Raises NotSellingError when it can't be taken now."""
+    def name_catalogue(self, version: str | None) -> None:
+        """Name what the till sells from in each record from the next one on."""
+        self._ledger.catalogue_version = version
+
+    async def submit(self, work: Work) -> Any:
+        """Do `work` in a transaction and return its result once that is on disk.
+
+        Raises NotSellingError when it can't be taken now, and what `work` raises, which undoes it alone.
+        """
         if not self._accepting:
             raise NotSellingError("stopping", "the till is stopping")
         if self._jobs.qsize() >= self._limit:
             raise NotSellingError("busy", "more sales are waiting than the till can hold")
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Outcome | None] = loop.create_future()
+        future: asyncio.Future[Any] = loop.create_future()
         self._jobs.put(_Job(work, loop, future))
         return await future
 
@@ -94,13 +108,22 @@ class Writer:
             self._commit(batch)
             self._answer(batch)
             self._committed()
-            if self._wal_pages >= _CHECKPOINT_PAGES:
+            if self._wal_pages >= _LATE_CHECKPOINT_PAGES:
                 self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
         return more
 
+    def _next(self) -> _Job | None:
+        if self._wal_pages < _CHECKPOINT_PAGES:
+            return self._jobs.get()
+        try:
+            return self._jobs.get(timeout=_SETTLE_SECONDS)
+        except queue.Empty:
+            self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
+            return self._jobs.get()
+
     def _collect(self) -> tuple[list[_Job], bool]:
         batch: list[_Job] = []
-        job = self._jobs.get()
+        job = self._next()
         while job is not None:
             batch.append(job)
             if len(batch) == _LARGEST_BATCH:
@@ -112,7 +135,7 @@ class Writer:
         return batch, False
 
     def _commit(self, batch: list[_Job]) -> None:
-        if shutil.disk_usage(self._folder).free < self._reserve:
+        if not self._room.left():
             for job in batch:
                 job.error = NotSellingError("disk_full", "the till's disk is full: free some space")
             return
@@ -127,10 +150,7 @@ class Writer:
         before = self._ledger.position
         connection.execute("SAVEPOINT sale").fetchall()
         try:
-            if isinstance(job.work, Sale):
-                job.outcome = self._ledger.add_sale(job.work)
-            else:
-                self._ledger.add_rejection(job.work)
+            job.outcome = job.work(self._ledger)
         except (apsw.IOError, apsw.FullError, apsw.CorruptError, apsw.NotADBError):
             raise
         except Exception as error:  # noqa: BLE001 - one sale's fault must not cost the others theirs
@@ -160,7 +180,7 @@ class Writer:
 
     def _close(self) -> None:
         connection = self._ledger.connection
-        database.set_meta(connection, "closed", "cleanly")
+        schema.set_meta(connection, "closed", "cleanly")
         self._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
         connection.close()
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from ..access import routes as access
 from ..access import trust
-from . import reading, selling
+from . import drawer, reading, receipts, reversing, selling
 from .context import Context
 
 
@@ -32,6 +32,9 @@ class Part(Protocol):
 
 PARTS: tuple[Part, ...] = (
     selling,
+    reversing,
+    drawer,
+    receipts,
     reading,
     access,
     trust,

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from .. import answers
 from ..model import Basket, SaleRequest, UninterpretableError, interpret
 from ..rules import broken_rules, prepare
-from . import bodies
+from . import bodies, recording
 from .context import Context
 
 REQUESTS: tuple[type[BaseModel], ...] = (Basket, SaleRequest)
@@ -41,27 +41,16 @@ def router(context: Context) -> APIRouter:
         "/v1/sales",
         status_code=201,
         response_model=answers.Receipt,
-        responses={
-            200: {"model": answers.Receipt, "description": "this sale was recorded before"},
-            409: {"model": answers.ErrorAnswer, "description": "the sale_id is another sale's"},
-            **bodies.COMMON,
-        },
+        responses=recording.ANSWERS,
         openapi_extra=bodies.takes(SaleRequest),
         summary="Record a sale that has happened; answered once it is on disk",
     )
     async def record_sale(request: Request) -> Response:
-        body = await bodies.read(request, till.settings.max_body_bytes)
-        nucleus.busy()
-        assignment, _ = till.ready()
-        try:
-            sale = prepare(interpret(SaleRequest, body), assignment, till.settings.tax_rates)
-        except UninterpretableError as error:
-            await till.reject(bodies.rejection(body, error))
-            return answers.error(422, "not_interpretable", str(error), error.reasons)
-        outcome = await till.record(sale)
-        if outcome.kind == "conflict":
-            text = f"{sale.sale_id} is recorded as receipt {outcome.record['receipt_no']} with other content"
-            return answers.error(409, "sale_id_taken", text)
-        return answers.receipt(outcome.record, 201 if outcome.kind == "new" else 200)
+        return await recording.record(
+            context,
+            request,
+            SaleRequest,
+            lambda sale, assignment: prepare(sale, assignment, till.settings.tax_rates),
+        )
 
     return calls

@@ -1,0 +1,76 @@
+"""Room for the next commit: a ballast goes first, then what can be made again, then there is a clear no."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+_log = logging.getLogger("pos.disk")
+_SHED = (
+    "logs",
+    "outbox",
+)  # folders beside the ledger, the least missed first; the ledger is never among them
+
+
+class Disk:
+    """Watches the free space beside the ledger; used by the writer's thread alone. Sizes are in bytes."""
+
+    def __init__(self, folder: Path, *, reserve: int, ballast: int) -> None:
+        self._folder = folder
+        self._reserve = reserve
+        self._size = ballast
+        self._ballast = folder / "ballast"
+        self._said = False
+        self._has_ballast = self._ballast.exists()
+
+    def prepare(self) -> None:
+        """Lay the ballast down, once there is plenty of room for it."""
+        if self._has_ballast or not self._size or self._free() < self._reserve + 2 * self._size:
+            return
+        handle = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o664)
+        try:
+            os.posix_fallocate(handle, 0, self._size)
+            self._has_ballast = True
+        except OSError as error:
+            _log.warning("no ballast: %s", error)
+            self._ballast.unlink(missing_ok=True)
+        finally:
+            os.close(handle)
+
+    def left(self) -> bool:
+        """Whether the next transaction fits; makes room if it can."""
+        if self._free() >= self._reserve:
+            if self._said:
+                _log.info("the disk has room again")
+                self._said = False
+            return True
+        return self._made_room()
+
+    def _made_room(self) -> bool:
+        if self._has_ballast:
+            self._ballast.unlink(missing_ok=True)
+            self._has_ballast = False
+            _log.warning("the disk is nearly full: the ballast is given up, free some space soon")
+            if self._free() >= self._reserve:
+                return True
+        for path in self._sheddable():
+            path.unlink(missing_ok=True)
+            _log.warning("the disk is nearly full: %s is given up", path)
+            if self._free() >= self._reserve:
+                return True
+        if not self._said:
+            _log.error("the disk is full and nothing else can go: the till stops selling")
+            self._said = True
+        return False
+
+    def _sheddable(self) -> list[Path]:
+        found: list[Path] = []
+        for name in _SHED:
+            files = [path for path in (self._folder / name).rglob("*") if path.is_file()]
+            found += sorted(files, key=lambda path: path.stat().st_mtime)
+        return found
+
+    def _free(self) -> int:
+        status = os.statvfs(self._folder)
+        return status.f_bavail * status.f_frsize

@@ -1,0 +1,37 @@
+"""What takes back from a sale: finding the sale, and what was taken back already."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import apsw
+
+from .entries import Scene
+
+_HELD = "SELECT record FROM records WHERE epoch = ? AND seq = ? AND hash = ? AND kind = 'sale'"
+_TAKEN = """
+SELECT r.record FROM reversals AS v JOIN records AS r ON r.epoch = v.epoch AND r.seq = v.seq
+WHERE v.of_epoch = ? AND v.of_seq = ?
+"""
+
+
+def cited_sale(scene: Scene, receipt: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The sale that a receipt names, if it is this till's and its record is here."""
+    if receipt is None or receipt["thing"] != scene.assignment.thing:
+        return None
+    place = (receipt["epoch"], receipt["seq"], receipt["hash"])
+    row = scene.connection.execute(_HELD, place).fetchone()
+    return json.loads(row[0]) if row else None
+
+
+def reversals_of(connection: apsw.Connection, sale: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The bodies of the refunds and voids that a sale has had."""
+    rows = connection.execute(_TAKEN, (sale["epoch"], sale["seq"]))
+    return [json.loads(text)["body"] for (text,) in rows]
+
+
+def note(connection: apsw.Connection, of: tuple[str, int], by: Mapping[str, Any]) -> None:
+    """Remember which record takes back from a sale."""
+    connection.execute("INSERT INTO reversals VALUES(?, ?, ?, ?)", (*of, by["epoch"], by["seq"])).fetchall()

@@ -1,0 +1,101 @@
+"""A sale taken back whole, before the day that it belongs to is closed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from .entries import EntryRefusedError, Scene, Settled
+from .model import Reason
+from .requests import VoidRequest
+from .reversals import reversals_of
+from .rules import Masker, bounded, checked_id
+
+# The index is named because the planner would rather walk over everything since the sale.
+_CLOSED = """
+SELECT 1 FROM records INDEXED BY records_day_close
+WHERE kind = 'day_close' AND (epoch, seq) > (?, ?) LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """A void ready for its turn; its body is made from the sale that it reverses."""
+
+    kind: ClassVar[str] = "void"
+    sale_id: str
+    terminal: str
+    cashier: str
+    of: str  # the sale_id of the sale
+    supervisor: str | None
+    reason: str
+    exceptions: tuple[Mapping[str, str], ...]
+
+    def matches(self, found: Mapping[str, Any]) -> bool:
+        if found["kind"] != self.kind:
+            return False
+        body = found["body"]
+        said = (found["terminal"], found["cashier"], body["voids"]["sale_id"])
+        mine = (self.terminal, self.cashier, self.of)
+        return (*said, body["supervisor"], body["reason"]) == (*mine, self.supervisor, self.reason)
+
+    def settle(self, scene: Scene) -> Settled:
+        sale = self._sale(scene)
+        place = (sale["epoch"], sale["seq"])
+        if reversals_of(scene.connection, sale):
+            text = f"receipt {sale['receipt_no']} has been voided or refunded before"
+            raise EntryRefusedError(409, "sale_reversed", text)
+        if scene.connection.execute(_CLOSED, place).fetchone():
+            text = f"the day of receipt {sale['receipt_no']} is closed: give a refund instead"
+            raise EntryRefusedError(409, "day_closed", text)
+        voids = {key: sale[key] for key in ("epoch", "seq", "hash", "sale_id", "receipt_no")}
+        own = {"voids": voids, "supervisor": self.supervisor, "reason": self.reason}
+        return Settled({**negated(sale["body"]), **own}, self.exceptions, reverses=place)
+
+    def _sale(self, scene: Scene) -> Mapping[str, Any]:
+        row = scene.connection.execute(
+            "SELECT record FROM records WHERE sale_id = ? AND kind = 'sale'", (self.of,)
+        ).fetchone()
+        if row is None:
+            raise EntryRefusedError(404, "sale_unknown", "this till has no such sale")
+        found: Mapping[str, Any] = json.loads(row[0])
+        return found
+
+
+def prepare(request: VoidRequest) -> Void:
+    """The void as the ledger will meet it."""
+    reasons: list[Reason] = []
+    masked = Masker(reasons)
+    return Void(
+        checked_id(request.void_id, "void_id", reasons),
+        request.terminal,
+        masked(request.cashier, "/cashier"),
+        request.sale_id.lower(),
+        masked(request.supervisor, "/supervisor") if request.supervisor else None,
+        masked(request.reason, "/reason"),
+        bounded(reasons),
+    )
+
+
+def negated(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A sale's body with every amount and quantity turned round; unit prices stay."""
+    totals = body["totals"]
+    return {
+        **body,
+        "lines": [
+            {**line, **{key: -line[key] for key in ("quantity", "discount", "total")}}
+            for line in body["lines"]
+        ],
+        "payments": [{**payment, "amount": -payment["amount"]} for payment in body["payments"]],
+        "totals": {
+            "total": -totals["total"],
+            "discount": -totals["discount"],
+            "tax": None if totals["tax"] is None else -totals["tax"],
+            "tax_by_code": {
+                code: {"base": -tax["base"], "tax": -tax["tax"]}
+                for code, tax in totals["tax_by_code"].items()
+            },
+        },
+    }
