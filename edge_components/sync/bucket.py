@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from botocore.exceptions import ClientError
 
 from edge_components.edgekit import keys
-from edge_components.edgekit.ledger import Head, LedgerReader, Row
+from edge_components.edgekit.ledger import PAGE, Head, LedgerReader, Row
 from edge_components.sync import refused
 from edge_components.sync.adoption import Adoption
 from edge_components.sync.cloud import Cloud
@@ -25,6 +25,7 @@ log = logging.getLogger("sync")
 
 SINK = "s3"
 THERE = "PreconditionFailed"
+LEVEL = 6  # a third of level 9's time for 2% more bytes
 
 
 def segment(thing: str, rows: Sequence[Row]) -> FixedSegment:
@@ -34,7 +35,7 @@ def segment(thing: str, rows: Sequence[Row]) -> FixedSegment:
         first.business_date, thing, first.epoch, first=first.seq, last=last.seq, last_hash=last.hash
     )
     lines = "".join(f"{row.record}\n" for row in rows)
-    return FixedSegment(key, first.epoch, first.seq, last.seq, gzip.compress(lines.encode(), mtime=0))
+    return FixedSegment(key, first.epoch, first.seq, last.seq, gzip.compress(lines.encode(), LEVEL, mtime=0))
 
 
 def _lines(body: bytes) -> bytes | None:
@@ -86,8 +87,20 @@ class BucketSink:
         day_over = latest.business_date != oldest.business_date
         if not (full or day_over or not newest or self._old(oldest)):
             return []
-        rows = self._ledger.after(head.epoch, after, limit)
-        return [row for row in rows if (row.epoch, row.business_date) == (oldest.epoch, oldest.business_date)]
+        return self._together(oldest, limit)
+
+    def _together(self, oldest: Row, limit: int) -> list[Row]:
+        """Up to `limit` rows from `oldest` on, of its epoch and business date, read a page at a time."""
+        rows: list[Row] = [oldest]
+        while len(rows) < limit:
+            page = self._ledger.after(oldest.epoch, rows[-1].seq, min(PAGE, limit - len(rows)))
+            same = [
+                row for row in page if (row.epoch, row.business_date) == (oldest.epoch, oldest.business_date)
+            ]
+            rows += same
+            if len(same) < len(page) or not page:
+                break
+        return rows
 
     def _row(self, epoch: str, after: int) -> Row | None:
         rows = self._ledger.after(epoch, after, 1)

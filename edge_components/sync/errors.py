@@ -7,11 +7,13 @@ from enum import StrEnum
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
     CredentialRetrievalError,
     HTTPClientError,
     MetadataRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
+    ReadTimeoutError,
     SSLError,
 )
 from botocore.exceptions import (
@@ -30,6 +32,7 @@ class Kind(StrEnum):
     MISSING = "missing"
     CREDENTIALS = "no credentials"
     NETWORK = "network"
+    HANGING = "no answer in time"
     CLOCK = "clock skew"
     CONTENT = "refused content"
     NOT_AWS = "an answer that isn't from AWS"
@@ -50,8 +53,17 @@ THROTTLED = frozenset(
     }
 )
 MISSING = frozenset({"ResourceNotFoundException", "NoSuchBucket"})
+WRONG_TIME = ("certificate is not yet valid", "certificate has expired")  # by this till's clock
 CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"})
-CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId"})
+EXPIRED = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "TokenRefreshRequired",
+    }
+)  # credentials that the service no longer takes: others have to be fetched
 CONTENT = frozenset(
     {
         "ValidationException",
@@ -83,6 +95,8 @@ def classify(error: BaseException) -> Kind:
     """What kind of trouble an exception is."""
     if isinstance(error, ClientError):
         return _of_answer(error)
+    if isinstance(error, SSLError) and any(words in str(error) for words in WRONG_TIME):
+        return Kind.CLOCK
     for kinds, kind in _BY_TYPE:
         if isinstance(error, kinds):
             return kind
@@ -97,6 +111,7 @@ _BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], Kind], ...] = (
         Kind.CREDENTIALS,
     ),
     ((SSLError,), Kind.NOT_AWS),  # a portal can't show the service's certificate
+    ((ConnectTimeoutError, ReadTimeoutError), Kind.HANGING),
     ((BotocoreConnectionError, HTTPClientError), Kind.NETWORK),
     ((LedgerUnavailableError,), Kind.LEDGER),
     ((UnusableRecordError,), Kind.CONTENT),
@@ -115,7 +130,7 @@ def _of_answer(error: ClientError) -> Kind:
     for codes, kind in (
         (THROTTLED, Kind.THROTTLED),
         (MISSING, Kind.MISSING),
-        (CREDENTIALS, Kind.CREDENTIALS),
+        (EXPIRED, Kind.CREDENTIALS),
         (CONTENT, Kind.CONTENT),
     ):
         if code in codes:

@@ -18,6 +18,18 @@ def next_epoch(heads: Sequence[Head], state: State, sink: str) -> Head | None:
     return next((head for head in heads if (state.watermark(sink, head.epoch) or 0) < head.seq), None)
 
 
+def delivered(heads: Sequence[Head], state: State) -> tuple[str, int] | None:
+    """The last record, in ledger order, up to which every sink has everything; None before the first."""
+    passed = None
+    for head in heads:
+        seq = min(state.watermark(sink, head.epoch) or 0 for sink in SINKS)
+        if seq:
+            passed = (head.epoch, min(seq, head.seq))
+        if seq < head.seq:
+            break
+    return passed
+
+
 class Cursor:
     """Publishes how far both sinks have got, for retention; the file is whole or not there."""
 
@@ -40,11 +52,4 @@ class Cursor:
 
     def passed(self) -> tuple[str, int] | None:
         """The last record, in ledger order, up to which both sinks have everything; None before the first."""
-        passed = None
-        for head in self._ledger.heads():
-            seq = min(self._state.watermark(sink, head.epoch) or 0 for sink in SINKS)
-            if seq:
-                passed = (head.epoch, min(seq, head.seq))
-            if seq < head.seq:
-                break
-        return passed
+        return delivered(self._ledger.heads(), self._state)

@@ -41,7 +41,7 @@ class Settings:
     connect_timeout_seconds: float = limits(5.0, minimum=0.1, maximum=60)
     read_timeout_seconds: float = limits(30.0, minimum=0.1, maximum=120)
     most_writers: int = limits(4, minimum=1, maximum=16)
-    head_seconds: float = limits(1.0, minimum=0.01, maximum=86_400)
+    head_seconds: float = limits(1.0, minimum=0.0, maximum=86_400)
     bandwidth_kilobits: float = limits(0.0, minimum=0, maximum=1_000_000)
     data_saver: bool = False
 

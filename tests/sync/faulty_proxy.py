@@ -5,8 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -113,6 +116,59 @@ def loses_the_answer(request: Request, forward: Forward) -> Answer | None:
     """The request is carried out; nobody hears of it."""
     forward(request)
     return None
+
+
+def hangs(seconds: float) -> Fault:
+    """The connection is taken, and nothing more comes of it for a while."""
+
+    def fault(request: Request, forward: Forward) -> Answer | None:
+        time.sleep(seconds)
+        return None
+
+    return fault
+
+
+def redirects_to_a_portal(request: Request, forward: Forward) -> Answer | None:
+    return Answer(
+        302, {"Location": "http://login.example/", "Content-Type": "text/html"}, b"<html>Moved</html>"
+    )
+
+
+def refuses_with_a_page(request: Request, forward: Forward) -> Answer | None:
+    """What a filtering proxy does: a status of its own, with words for people."""
+    return Answer(403, {"Content-Type": "text/html"}, b"<html>Blocked by your administrator</html>")
+
+
+def service_is(off: timedelta) -> Fault:
+    """The service's clock differs from this machine's; like AWS, it refuses what is signed 5 minutes off."""
+
+    def fault(request: Request, forward: Forward) -> Answer | None:
+        now = datetime.now(UTC) + off
+        signed = datetime.strptime(request.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        of_s3 = request.operation.startswith("S3")
+        if abs(now - signed) < timedelta(minutes=5):
+            answer = forward(request)
+        elif of_s3:
+            answer = refuses("RequestTimeTooSkewed", 403)(request, forward)
+        else:
+            answer = refuses("InvalidSignatureException", 400, "Signature expired: it is now later")(
+                request, forward
+            )
+        if answer is None:
+            return None
+        kept = {name: value for name, value in answer.headers.items() if name.lower() != "date"}
+        return Answer(
+            answer.status,
+            {
+                "x-amzn-RequestId": "1",
+                "x-amz-request-id": "1",
+                **kept,
+                "Date": format_datetime(now, usegmt=True),
+            },
+            answer.body,
+        )
+
+    return fault
 
 
 def shows_a_portal(request: Request, forward: Forward) -> Answer | None:

@@ -58,6 +58,8 @@ def test_a_throttled_table_gets_fewer_writers_and_then_everything(till: Till, pr
     [
         (proxies.breaks, Kind.NETWORK),
         (proxies.shows_a_portal, Kind.NOT_AWS),
+        (proxies.redirects_to_a_portal, Kind.NOT_AWS),
+        (proxies.refuses_with_a_page, Kind.NOT_AWS),
         (proxies.refuses("AccessDeniedException", 400), Kind.DENIED),
         (proxies.refuses("ResourceNotFoundException", 400), Kind.MISSING),
         (proxies.refuses("ExpiredTokenException", 400), Kind.CREDENTIALS),
@@ -93,6 +95,8 @@ def test_each_trouble_is_told_apart_and_waited_out(
         (proxies.refuses("RequestTimeTooSkewed", 403), Kind.CLOCK),
         (proxies.refuses("SlowDown", 503), Kind.THROTTLED),
         (proxies.shows_a_portal, Kind.NOT_AWS),
+        (proxies.redirects_to_a_portal, Kind.NOT_AWS),
+        (proxies.refuses_with_a_page, Kind.NOT_AWS),
     ],
 )
 def test_a_segment_waits_for_the_bucket(till: Till, proxy: FaultyProxy, fault: Fault, kind: Kind) -> None:

@@ -137,6 +137,7 @@ def make_till(aws: ThreadedMotoServer | None, folder: Path, **settings: Any) -> 
         "retry_base_seconds": 0.01,
         "retry_cap_seconds": 0.1,
         "poll_seconds": 0.05,
+        "head_seconds": 0.0,
         **settings,
     }
     ledger = TillLedger(folder / "ledger.db", thing)
