@@ -2,8 +2,8 @@
 
 The model is that of a journaling file system on an honest card. Data: what was written to a file before a
 sync of it began is there once that sync has ended; every other write survives sector by sector, or not.
-Names: what happened before a sync of a folder is there; of what came later a beginning is, in order. A file's own
-sync says nothing of its name (POSIX), which is harsher than ext4.
+Names: what happened before a sync of a folder is there; of what came later a beginning is, in order. A file's
+own sync says nothing of its name (POSIX), which is harsher than ext4.
 """
 
 from __future__ import annotations

@@ -1,0 +1,180 @@
+"""A till with its sync in front of a cloud, beside a plain model of what it owes."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from edge_components.edgekit import record
+from edge_components.edgekit.ledger import LedgerReader, LedgerUnavailableError
+from edge_components.sync.errors import Kind, classify
+from tests.faults import disk
+from tests.faults.image import Disk, materialise
+from tests.faults.till_on_disk import FaultyPos, all_records
+from tests.faults.zygote import Zygote
+from tests.sync.faulty_proxy import FaultyProxy
+from tests.sync.till import Till, make_till
+
+LEDGER = ("ledger.db", "ledger.db-wal", "ledger.db-shm")
+
+
+@dataclass
+class Owed:
+    """The model: what terminals were told, what they don't know, what the cloud has had."""
+
+    told: dict[str, str] = field(default_factory=dict)  # the id of a sale or refund to its record's hash
+    sent: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)  # to path and body
+    doubtful: set[str] = field(default_factory=set)
+    delivered: set[str] = field(default_factory=set)  # canonical records
+
+
+class World:
+    """One till: pos as a process on a recorded disk, sync step by step, the cloud behind a faulty proxy."""
+
+    def __init__(self, folder: Path, zygote: Zygote, aws: Any, proxy: FaultyProxy) -> None:
+        self.folder, self.proxy = folder, proxy
+        self.pos = FaultyPos(folder, zygote)
+        self.control = disk.Control(folder / "control")
+        self.owed = Owed()
+        self._starts = 0
+        self.sync: Till = make_till(aws, folder / "unused", data_dir=self.pos.data)
+        self.pos.assign(thing=self.sync.settings.thing)
+        self.start_pos()
+
+    def start_pos(self) -> None:
+        self._starts += 1
+        self._journal = self.folder / f"journal-{self._starts}"
+        self._before = Disk(self.pos.data)
+        self.pos.environment = disk.environment(self.pos.data, journal=self._journal, control=self.control)
+        self.pos.start()
+
+    def send(self, path: str, sale_id: str, body: dict[str, Any]) -> None:
+        """Post something that has an id, once; what the till says goes into the model."""
+        owed = self.owed
+        known = owed.told.get(sale_id)
+        owed.sent[sale_id] = (path, body)
+        owed.doubtful.add(sale_id)
+        try:
+            answer = self.pos.client.post(path, json=body)
+        except httpx.TransportError:
+            assert self.pos.process is not None
+            self.pos.process.wait(timeout=20)
+            self.pos.kill()
+            return
+        if answer.status_code == 503:
+            return
+        assert answer.status_code in (200, 201), answer.text
+        assert known is None or (answer.status_code, answer.json()["hash"]) == (200, known)
+        owed.told[sale_id] = answer.json()["hash"]
+        owed.doubtful.discard(sale_id)
+
+    def power_cut(self, chance: random.Random) -> None:
+        """Everything stops; the disk keeps what was synced and some of what was not."""
+        self.pos.kill()
+        self.sync.stop()
+        self._before.play(disk.entries(self._journal))
+        image = self._before.image(chance)
+        for name in LEDGER:
+            (self.pos.data / name).unlink(missing_ok=True)
+        materialise({name: image[name] for name in LEDGER if name in image}, self.pos.data)
+        self.sync.start()
+
+    def card_image(self) -> Path:
+        """What an image of the card would hold; the till must be off."""
+        image = self.folder / f"image-{self._starts}"
+        shutil.copytree(self.pos.data, image)
+        return image
+
+    def restore(self, image: Path) -> None:
+        """Put an old image of the card back. What came after it, this till has forgotten."""
+        self.sync.stop()
+        shutil.rmtree(self.pos.data)
+        shutil.copytree(image, self.pos.data)
+        self.sync.start()
+        self.owed.doubtful.clear()
+        self.owed.told.clear()
+
+    def step(self, count: int) -> None:
+        """Let both sinks try so often; what fails must be of the world's doing."""
+        for _ in range(count):
+            for sink in (self.sync.table, self.sync.bucket):
+                try:
+                    sink.step()
+                except LedgerUnavailableError:
+                    continue
+                except Exception as error:  # noqa: BLE001 - the worker's part
+                    assert classify(error) is not Kind.OWN, repr(error)
+
+    def ledger(self) -> list[dict[str, Any]]:
+        return all_records(self.pos)
+
+    def check(self) -> None:
+        """What holds at any moment, with the till up."""
+        found = self.ledger()
+        assert record.first_break(found) is None
+        hashes = Counter(one["sale_id"] for one in found if one["sale_id"])
+        assert not hashes or max(hashes.values()) == 1
+        by_id = {one["sale_id"]: one["hash"] for one in found}
+        assert self.owed.told.items() <= by_id.items()
+        assert {one["sale_id"] for one in found if one["sale_id"]} <= self.owed.sent.keys()
+        for epoch in {one["epoch"] for one in found}:
+            mine = [
+                int(one["receipt_no"][-9:]) for one in found if one["epoch"] == epoch and one["receipt_no"]
+            ]
+            assert mine == list(range(1, len(mine) + 1))
+
+    def settle(self, *, restored: bool) -> None:
+        """With all faults gone, everything arrives, once, and what ever arrived is still there."""
+        self.proxy.always, self.proxy.faults = None, []
+        self.sync.drain()
+        with LedgerReader(self.pos.data / "ledger.db") as reader:
+            rows, place = [], ("", 0)
+            while page := reader.after(*place):
+                rows += page
+                place = (page[-1].epoch, page[-1].seq)
+        ours = Counter(row.record for row in rows)
+        table, bucket = self.sync.in_table(), self.sync.in_bucket()
+        assert set(ours) <= set(table)
+        assert set(ours) <= set(bucket)
+        assert self.owed.delivered <= set(table)
+        assert max(table.values()) == 1
+        if not restored:
+            assert table == ours
+            assert bucket == ours
+        self.owed.delivered = set(table)
+
+    def close(self) -> None:
+        self.pos.kill()
+        self.pos.client.close()
+        self.sync.stop()
+        self.sync.ledger.close()
+        self.control.close()
+        shutil.rmtree(self.folder)
+
+
+def body_of_refund(refund_id: str, receipt: dict[str, Any]) -> dict[str, Any]:
+    """The refund of one line of a sale of this till."""
+    line = {"sku": "1001", "description": "Milk", "quantity": -1, "unit_price": "1.50", "total": -150}
+    return {
+        "refund_id": refund_id,
+        "terminal": "T1",
+        "cashier": "C1",
+        "currency": "USD",
+        "receipt": {key: receipt[key] for key in ("thing", "epoch", "seq", "hash")},
+        "lines": [line],
+        "payments": [{"method": "cash", "amount": -150}],
+        "totals": {"total": -150},
+        "supervisor": "S1",
+        "reason": "broken",
+    }
+
+
+def can_refund(pos: FaultyPos) -> bool:
+    return "/v1/refunds" in json.dumps(pos.client.get("/openapi.json").json()["paths"])
