@@ -14,6 +14,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -70,7 +71,10 @@ def read(source: ConfigurationSource | None, environment: Mapping[str, str]) -> 
 
 
 def build(kind: type[T], found: Mapping[str, Any]) -> Loaded[T]:
-    """Settings of the frozen dataclass `kind`: what is right in `found`, defaults for the rest."""
+    """Settings of the frozen dataclass `kind`: what is right in `found`, defaults for the rest.
+
+    A field whose type is a dataclass too is a table, read in the same way.
+    """
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
@@ -80,6 +84,11 @@ def build(kind: type[T], found: Mapping[str, Any]) -> Loaded[T]:
             continue
         if key not in fields:
             problems.append(f"{key} is not a setting; known are {', '.join(sorted(fields))}")
+            continue
+        if dataclasses.is_dataclass(hints[key]) and isinstance(value, dict):
+            part = build(typing.cast(type[Any], hints[key]), value)
+            values[key] = part.settings
+            problems.extend(f"{key}: {problem}" for problem in part.problems)
             continue
         try:
             values[key] = _bounded(_convert(hints[key], value), fields[key].metadata)
@@ -99,6 +108,8 @@ def _convert(hint: Any, value: Any) -> Any:
     if origin is dict or origin is Mapping:
         table = _of_type(dict, "a table", value)
         return {_text(key): _convert(arguments[1], item) for key, item in table.items()}
+    if dataclasses.is_dataclass(hint):
+        raise _RefusedError("must be a table")
     converter = _SCALARS.get(hint)
     if converter is None:
         raise TypeError(f"no setting can be of type {hint!r}")
@@ -106,6 +117,8 @@ def _convert(hint: Any, value: Any) -> Any:
 
 
 def _bounded(value: Any, metadata: Mapping[str, Any]) -> Any:
+    if value is None:
+        return None
     minimum, maximum = metadata.get("minimum"), metadata.get("maximum")
     if minimum is not None and value < minimum:
         raise _RefusedError(f"at least {minimum}")
@@ -145,6 +158,12 @@ def _number(value: Any) -> float:
     return number
 
 
+def _decimal(value: Any) -> Decimal:
+    """Exact: a number may come as a float, whose shortest text is what was written."""
+    _number(value)
+    return Decimal(str(value).strip())
+
+
 def _truth(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -158,5 +177,6 @@ _SCALARS: dict[Any, Callable[[Any], Any]] = {
     int: _integer,
     float: _number,
     bool: _truth,
+    Decimal: _decimal,
     Path: lambda value: Path(_text(value)),
 }

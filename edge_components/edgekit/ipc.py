@@ -94,6 +94,17 @@ class Ipc:
         )
         self._wait("SubscribeToComponentUpdates", answer)
 
+    def watch_configuration(self, changed: Callable[[], None]) -> None:
+        """Call `changed` when this component's configuration was updated; lite restarts it as well."""
+        answer = self._start(
+            "SubscribeToConfigurationUpdate",
+            self._client.subscribe_to_configuration_update_async,
+            on_stream_event=lambda _event: changed(),
+            on_stream_error=lambda _error: False,
+            on_stream_closed=lambda: None,
+        )
+        self._wait("SubscribeToConfigurationUpdate", answer)
+
     def close(self) -> None:
         with suppress(
             IpcError

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -17,35 +18,43 @@ from .nucleus import Nucleus
 from .routes import PARTS, Context
 from .routes.bodies import RefusedBodyError
 from .till import Till
+from .upkeep import Upkeep
+from .validation.live import LiveRules
 
 
 def create(till: Till, nucleus: Nucleus) -> FastAPI:
     """The application; it opens the ledger when it starts and closes it when it ends."""
 
     access = Access(till.settings)
+    rules = LiveRules(till.settings, lambda settings: access.cashiers.configure(settings.cashiers))
+    nucleus.follow_configuration(rules.take)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         nucleus.start()
         access.start(app)
-        watch = asyncio.create_task(till.watch_assignment())
+        watches = [
+            asyncio.create_task(till.watch_assignment()),
+            asyncio.create_task(rules.follow_file(os.environ)),
+            asyncio.create_task(Upkeep(till).run()),
+        ]
         try:
             yield
         finally:
             await access.stop()
-            watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await watch
+            for watch in watches:
+                watch.cancel()
+            await asyncio.gather(*watches, return_exceptions=True)
             await asyncio.to_thread(till.close)
             nucleus.stop()
 
     app = FastAPI(title="Greentill till", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_exception_handler(NotSellingError, _not_selling)
     app.add_exception_handler(RefusedBodyError, _refused_body)
-    context = Context(till, nucleus, access)
+    context = Context(till, nucleus, access, rules)
     for part in PARTS:
         app.include_router(part.router(context))
-    page.add_routes(app, till)
+    page.add_routes(app, till, access)
     _describe_requests(app)
     return app
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from edge_components.edgekit import ipc
 from edge_components.edgekit.backoff import Backoff
@@ -25,7 +26,13 @@ class Nucleus:
         self._degraded = ipc.Degraded(_log)
         self._connection: ipc.Ipc | None = None
         self._last_activity = float("-inf")
+        self._reconfigure: Callable[[Mapping[str, Any]], None] | None = None
+        self._stale = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nucleus", daemon=True)
+
+    def follow_configuration(self, reconfigure: Callable[[Mapping[str, Any]], None]) -> None:
+        """Call this, in the nucleus's thread, with the configuration whenever it changes; before `start`."""
+        self._reconfigure = reconfigure
 
     def start(self) -> None:
         """Nothing to do where there is no nucleus."""
@@ -55,7 +62,9 @@ class Nucleus:
             self._due.wait()
             self._due.clear()
             try:
-                self._connected().publish_local(WAKE_TOPIC, {})
+                connection = self._connected()
+                connection.publish_local(WAKE_TOPIC, {})
+                self._read_configuration(connection)
                 backoff.reset()
             except ipc.IpcError as error:
                 self._degraded.say("readers of the ledger are not woken, they poll", error)
@@ -72,7 +81,26 @@ class Nucleus:
                 connection.watch_updates(self.defer_milliseconds)
             except ipc.IpcError as error:
                 self._degraded.say("updates do not wait for a quiet moment", error)
+            self._watch_configuration(connection)
         return self._connection
+
+    def _watch_configuration(self, connection: ipc.Ipc) -> None:
+        if self._reconfigure is None:
+            return
+        try:
+            connection.watch_configuration(self._configuration_changed)
+        except ipc.IpcError as error:
+            self._degraded.say("a changed configuration waits for the next start", error)
+        self._stale.set()  # it may have changed before anybody listened
+
+    def _configuration_changed(self) -> None:
+        self._stale.set()
+        self._due.set()
+
+    def _read_configuration(self, connection: ipc.Ipc) -> None:
+        if self._reconfigure is not None and self._stale.is_set():
+            self._stale.clear()
+            self._reconfigure(connection.configuration())
 
     def _disconnect(self) -> None:
         if self._connection is not None:

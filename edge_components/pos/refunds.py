@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from .assignment import Assignment
 from .entries import EntryRefusedError, Scene, Settled
 from .model import Reason
 from .requests import RefundRequest
 from .reversals import cited_sale, reversals_of
-from .rules import Masker, bounded, broken_rules, checked_id, money_body
+from .rules import Masker, bounded, checked_id, money_body
+from .validation import Circumstances, broken
 
 _SAID = ("currency", "lines", "payments", "receipt", "supervisor", "reason")
 Sums = Mapping[str, tuple[Fraction, int]]  # by sku: quantity, amount
@@ -34,6 +34,7 @@ class Refund:
     body: Mapping[str, Any]
     exceptions: tuple[Mapping[str, str], ...]
     limit: int
+    approved: bool
 
     def matches(self, found: Mapping[str, Any]) -> bool:
         return found["kind"] == self.kind and _content(found) == (
@@ -55,8 +56,8 @@ class Refund:
         return Settled({**self.body, "verified": True}, self.exceptions, reverses=place)
 
     def _refuse_unsupervised(self) -> None:
-        if not self.body["supervisor"]:
-            text = "the sale is not in this till's ledger: a supervisor must allow the refund"
+        if not self.body["supervisor"] or not self.approved:
+            text = "the sale is not in this till's ledger: a supervisor must sign in and allow the refund"
             raise EntryRefusedError(403, "supervisor_needed", text)
         if -_given(self.body) > self.limit:
             text = f"without the sale, at most {self.limit} can be refunded"
@@ -78,21 +79,22 @@ class Refund:
             raise EntryRefusedError(409, "refund_exceeds_sale", reasons[0].message, reasons)
 
 
-def prepare(
-    request: RefundRequest, assignment: Assignment, tax_rates: Mapping[str, str], limit: int
-) -> Refund:
-    """The refund as it will be recorded, but for what only the ledger knows."""
-    reasons = broken_rules(request, assignment, tax_rates)
+def prepare(request: RefundRequest, at: Circumstances, *, limit: int, approved: bool) -> Refund:
+    """The refund as it will be recorded, but for what only the ledger knows.
+
+    `approved`: the supervisor that it names has just signed in.
+    """
+    reasons = broken(request, at)
     refund_id = checked_id(request.refund_id, "refund_id", reasons)
     masked = Masker(reasons)
     body = {
-        **money_body(request, assignment, tax_rates, masked),
+        **money_body(request, at, masked),
         "receipt": request.receipt.model_dump() if request.receipt else None,
         "supervisor": masked(request.supervisor, "/supervisor") if request.supervisor else None,
         "reason": masked(request.reason, "/reason"),
     }
     cashier = masked(request.cashier, "/cashier")
-    return Refund(refund_id, request.terminal, cashier, body, bounded(reasons), limit)
+    return Refund(refund_id, request.terminal, cashier, body, bounded(reasons), limit, approved)
 
 
 def _content(found: Mapping[str, Any]) -> tuple[Any, ...]:

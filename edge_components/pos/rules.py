@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, ClassVar
 
 from edge_components.edgekit import money
@@ -17,6 +16,7 @@ from .assignment import Assignment
 from .entries import Scene, Settled
 from .masking import mask
 from .model import Basket, Line, Reason, SaleRequest
+from .validation import Circumstances, broken
 
 _MOST_EXCEPTIONS = 50  # a record must stay below 400 KB
 _UUID_VERSION = 14  # index of the version digit in a UUID's text
@@ -51,14 +51,14 @@ def content(terminal: str, cashier: str, body: Mapping[str, Any]) -> tuple[Any, 
     return (terminal, cashier, body["totals"]["total"], *(body[key] for key in said))
 
 
-def prepare(request: SaleRequest, assignment: Assignment, tax_rates: Mapping[str, str]) -> Sale:
+def prepare(request: SaleRequest, at: Circumstances) -> Sale:
     """The sale as it will be recorded."""
-    reasons = broken_rules(request, assignment, tax_rates)
+    reasons = broken(request, at)
     sale_id = checked_id(request.sale_id, "sale_id", reasons)
     masked = Masker(reasons)
     cashier = masked(request.cashier, "/cashier")
     body = {
-        **money_body(request, assignment, tax_rates, masked),
+        **money_body(request, at, masked),
         "customer_ref": masked(request.customer_ref, "/customer_ref") if request.customer_ref else None,
         "sold_at": request.sold_at,
     }
@@ -73,9 +73,7 @@ def checked_id(text: str, name: str, reasons: list[Reason]) -> str:
     return lowered
 
 
-def money_body(
-    request: Basket, assignment: Assignment, tax_rates: Mapping[str, str], masked: Masker
-) -> dict[str, Any]:
+def money_body(request: Basket, at: Circumstances, masked: Masker) -> dict[str, Any]:
     """What a sale and a refund say in the same words: currency, lines, payments, totals."""
     return {
         "currency": request.currency,
@@ -84,68 +82,8 @@ def money_body(
             {"method": masked(payment.method, f"/payments/{index}/method"), "amount": payment.amount}
             for index, payment in enumerate(request.payments)
         ],
-        "totals": _totals(request, assignment, tax_rates),
+        "totals": _totals(request, at.assignment, at.tax_rates),
     }
-
-
-def broken_rules(basket: Basket, assignment: Assignment, tax_rates: Mapping[str, str]) -> list[Reason]:
-    """Every rule that the basket breaks, not only the first."""
-    reasons = []
-    if basket.terminal not in assignment.terminals:
-        reasons.append(
-            _reason("terminal_unknown", f"{basket.terminal} is not a terminal of this till", "/terminal")
-        )
-    if basket.currency != assignment.currency:
-        text = f"the store's currency is {assignment.currency}, not {basket.currency}"
-        reasons.append(_reason("currency_differs", text, "/currency"))
-    if not basket.lines:
-        reasons.append(_reason("no_lines", "there is no line", "/lines"))
-    for index, line in enumerate(basket.lines):
-        reasons.extend(_line_rules(line, f"/lines/{index}", assignment.currency_exponent, tax_rates))
-    reasons.extend(_sums(basket))
-    return reasons
-
-
-def _line_rules(line: Line, path: str, exponent: int, tax_rates: Mapping[str, str]) -> list[Reason]:
-    reasons = []
-    if not _explained(line, exponent):
-        quantity = f"{line.quantity}e-{line.quantity_scale}"
-        text = f"{quantity} x {line.unit_price} - {line.discount} is not {line.total}"
-        reasons.append(_reason("line_total_mismatch", text, f"{path}/total"))
-    if tax_rates and line.tax_code is not None and line.tax_code not in tax_rates:
-        reasons.append(
-            _reason("tax_code_unknown", f"no rate for tax code {line.tax_code}", f"{path}/tax_code")
-        )
-    return reasons
-
-
-def _explained(line: Line, exponent: int) -> bool:
-    """Whether price and quantity lead to the total; a price finer than the currency is a rounded one."""
-    if line.unit_price is None or line.quantity == 0:
-        return True
-    exact = line.total + line.discount
-    if money.line_total(line.quantity, line.quantity_scale, line.unit_price, exponent) == exact:
-        return True
-    digits = len(line.unit_price.partition(".")[2])
-    if digits <= exponent:
-        return False
-    quantity = Fraction(line.quantity, 10**line.quantity_scale)
-    slack = abs(quantity) * Fraction(10**exponent, 2 * 10**digits) + Fraction(1, 2)
-    return bool(abs(quantity * money.decimal(line.unit_price) * 10**exponent - exact) <= slack)
-
-
-def _sums(basket: Basket) -> list[Reason]:
-    reasons = []
-    total = basket.totals.total
-    lines = sum(line.total for line in basket.lines)
-    if lines != total:
-        reasons.append(_reason("sum_mismatch", f"the lines come to {lines}, not {total}", "/totals/total"))
-    paid = sum(payment.amount for payment in basket.payments)
-    if basket.payments and paid != total:
-        reasons.append(_reason("payments_mismatch", f"the payments come to {paid}, not {total}", "/payments"))
-    if not basket.payments and total and isinstance(basket, SaleRequest):
-        reasons.append(_reason("no_payment", f"nothing was paid of {total}", "/payments"))
-    return reasons
 
 
 def _totals(request: Basket, assignment: Assignment, tax_rates: Mapping[str, str]) -> dict[str, Any]:
@@ -189,7 +127,8 @@ def bounded(reasons: list[Reason]) -> tuple[Mapping[str, str], ...]:
     kept = reasons[:_MOST_EXCEPTIONS]
     if len(reasons) > len(kept):
         kept.append(_reason("more", f"{len(reasons) - len(kept)} more exceptions are not listed", ""))
-    return tuple(reason.model_dump() for reason in kept)
+    # Messages repeat what was sent: a card number that is hidden in a line must not come back here.
+    return tuple({**reason.model_dump(), "message": mask(reason.message)} for reason in kept)
 
 
 def _reason(code: str, message: str, path: str) -> Reason:

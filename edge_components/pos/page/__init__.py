@@ -12,6 +12,7 @@ from fastapi import FastAPI, Response
 from ..answers import json_answer
 
 if TYPE_CHECKING:
+    from ..access import Access
     from ..till import Till
 
 _POLICY = (
@@ -34,7 +35,7 @@ _TYPES = {
 _PRODUCTS = "products.json"
 
 
-def add_routes(app: FastAPI, till: Till) -> None:
+def add_routes(app: FastAPI, till: Till, access: Access) -> None:
     """The page, and what it needs to know of the till."""
     folder = resources.files(__package__)
     _add_files(app, folder, "/")
@@ -53,6 +54,8 @@ def add_routes(app: FastAPI, till: Till) -> None:
                 "currency": assignment.currency,
                 "currency_exponent": assignment.currency_exponent,
                 "locale": assignment.locale,
+                "sign_in": access.cashiers.any(),
+                "lan_url": access.lan_url(),
                 "products": _products(till) or shipped,
             }
         )

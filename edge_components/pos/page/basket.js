@@ -1,7 +1,7 @@
-// The basket, its money and its identity. It is in localStorage before anything is paid, so that neither a reload
-// nor a lost answer can turn one sale into two.
+// The basket and its identity. It is in localStorage before anything is paid, so that neither a reload nor a lost
+// answer can turn one sale into two.
 
-const KEY = "greentill.basket";
+import { lineTotal } from "./money.js";
 
 /** A UUIDv7 (RFC 9562): milliseconds since 1970, then random bits. */
 export function uuid7(now = Date.now()) {
@@ -17,18 +17,10 @@ export function uuid7(now = Date.now()) {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }
 
-/** "12.34" or "12,34" in minor units; digits finer than the currency round half up. No floats on the way. */
-export function minorUnits(text, exponent) {
-  const [whole, part = ""] = text.trim().replace(",", ".").split(".");
-  const digits = (part + "0".repeat(exponent + 1)).slice(0, exponent + 1);
-  const tenths = BigInt(whole || "0") * 10n ** BigInt(exponent + 1) + BigInt(digits);
-  return Number((tenths + 5n) / 10n);
-}
-
 export class Basket {
-  constructor(storage = localStorage) {
+  constructor(key, storage = localStorage) {
+    this.key = key;
     this.storage = storage;
-    this.sale = null; // what is being recorded: from payment to answer it no longer changes
     this.start();
     this.load();
   }
@@ -36,59 +28,56 @@ export class Basket {
   start() {
     this.saleId = uuid7();
     this.lines = [];
-    this.sale = null;
   }
 
-  add(product, exponent) {
-    const same = this.lines.find((line) => line.sku === product.sku && line.unit_price === product.unit_price);
-    if (same) same.quantity += 1;
-    else this.lines.push({ ...product, price: minorUnits(product.unit_price, exponent), quantity: 1 });
+  /** Add a product and tell where it is; pieces of the same join, weighed goods each get a line. */
+  add(product, exponent, quantity = 1, scale = 0) {
+    const alike = (line) => line.sku === product.sku && line.unit_price === product.unit_price && line.scale === 0;
+    const same = scale === 0 && product.sku !== "MANUAL" ? this.lines.find(alike) : undefined;
+    if (same) same.quantity += quantity;
+    else this.lines.push({ ...product, quantity, scale, exponent });
     this.save();
     return same ? this.lines.indexOf(same) : this.lines.length - 1;
   }
 
+  /** Weighed goods are taken out whole. */
   change(index, by) {
     const line = this.lines[index];
-    line.quantity += by;
+    line.quantity = line.scale ? 0 : line.quantity + by;
     if (line.quantity < 1) this.lines.splice(index, 1);
     this.save();
   }
 
   get total() {
-    return this.lines.reduce((sum, line) => sum + line.price * line.quantity, 0);
+    return this.lines.reduce((sum, line) => sum + costs(line), 0);
   }
 
   get count() {
-    return this.lines.reduce((sum, line) => sum + line.quantity, 0);
+    return this.lines.reduce((sum, line) => sum + (line.scale ? 1 : line.quantity), 0);
   }
 
-  /** Fix what will be sent, however often it has to be sent. */
-  close({ terminal, cashier, currency, method }) {
-    const total = this.total;
-    this.sale = {
-      sale_id: this.saleId,
-      terminal,
-      cashier,
-      currency,
-      lines: this.lines.map((line) => ({
-        sku: line.sku,
-        description: line.description,
-        quantity: line.quantity,
-        unit_price: line.unit_price,
-        total: line.price * line.quantity,
-        tax_code: line.tax_code ?? null,
-        department: line.department ?? null,
-      })),
-      payments: [{ method, amount: total }],
-      totals: { total },
-      sold_at: new Date().toISOString(),
-    };
-    this.save();
+  /** What is sent: the same however often it is sent. */
+  request({ terminal, cashier, currency }, payments) {
+    const lines = this.lines.map((line) => ({
+      sku: line.sku,
+      description: line.description,
+      quantity: line.quantity,
+      quantity_scale: line.scale,
+      unit_price: line.unit_price,
+      total: costs(line),
+      tax_code: line.tax_code ?? null,
+      department: line.department ?? null,
+    }));
+    return { terminal, cashier, currency, lines, payments, totals: { total: this.total } };
+  }
+
+  sale(who, method) {
+    const request = this.request(who, [{ method, amount: this.total }]);
+    return { sale_id: this.saleId, ...request, sold_at: new Date().toISOString() };
   }
 
   /** The till refused it: the same lines, as a sale that may be corrected. */
   reopen() {
-    this.sale = null;
     this.saleId = uuid7();
     this.save();
   }
@@ -99,16 +88,19 @@ export class Basket {
   }
 
   save() {
-    const { saleId, lines, sale } = this;
-    this.storage.setItem(KEY, JSON.stringify({ saleId, lines, sale }));
+    const { saleId, lines } = this;
+    this.storage.setItem(this.key, JSON.stringify({ saleId, lines }));
   }
 
   load() {
     try {
-      const found = JSON.parse(this.storage.getItem(KEY));
-      if (found && Array.isArray(found.lines)) Object.assign(this, found);
+      const found = JSON.parse(this.storage.getItem(this.key));
+      if (found && Array.isArray(found.lines)) Object.assign(this, { saleId: found.saleId, lines: found.lines });
     } catch {
       this.start(); // not ours: begin anew
     }
   }
 }
+
+/** What one line of a basket costs, in minor units. */
+export const costs = (line) => lineTotal(line.quantity, line.scale, line.unit_price, line.exponent);

@@ -1,13 +1,25 @@
-// Talking to the till: one sale until it is answered, and how the till is.
+// Talking to the till.
+
+import { pause } from "./dom.js";
 
 const ANSWER_MILLISECONDS = 8000;
 const LONGEST_WAIT = 5000;
 const OFFLINE_SECONDS = 30; // a backlog younger than this is on its way
+const TOKEN = "greentill.token";
 
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** A device on the shop's network holds a token; on the till itself there is none. */
+export function keepToken(token) {
+  localStorage.setItem(TOKEN, token);
+}
+
+export async function request(path, options = {}) {
+  const token = localStorage.getItem(TOKEN);
+  const headers = { ...options.headers, ...(token && { Authorization: `Bearer ${token}` }) };
+  return fetch(path, { ...options, headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MILLISECONDS) });
+}
 
 async function ask(path, options = {}) {
-  const answer = await fetch(path, { ...options, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MILLISECONDS) });
+  const answer = await request(path, options);
   return { status: answer.status, body: await answer.json() };
 }
 
@@ -20,34 +32,52 @@ export async function get(path) {
   }
 }
 
+const posted = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+/** The answer to POST, or null when the till does not answer. */
+export async function post(path, body) {
+  try {
+    return await ask(path, posted(body));
+  } catch {
+    return null;
+  }
+}
+
 /**
- * Send the same sale to the same till until it answers: the sale_id makes that safe, whatever was lost.
+ * Send the same thing to the same till until it answers: its id makes that safe, whatever was lost.
  * Ends with the receipt (200, 201) or a refusal (409, 422 and the like); `waiting` hears of each failed attempt.
+ * Another till is never asked: it could not know that this one may have recorded it.
  */
-export async function record(sale, waiting) {
-  const options = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(sale) };
+export async function record({ path, body, thing }, waiting) {
   for (let attempt = 1; ; attempt++) {
-    try {
-      const answer = await ask("/v1/sales", options);
-      if (answer.status < 500) return answer;
-      waiting(attempt, answer.body.error?.message);
-    } catch {
-      waiting(attempt, null);
-    }
+    const answer = await oneAttempt(path, body, thing);
+    if (answer.status && answer.status < 500 && ![401, 429].includes(answer.status)) return answer;
+    waiting(attempt, answer.reason);
     await pause(Math.min(LONGEST_WAIT, 250 * 2 ** attempt) * (0.5 + Math.random() / 2));
   }
 }
 
-/** How the till is, in words for the cashier. */
+async function oneAttempt(path, body, thing) {
+  try {
+    const till = await ask("/v1/health");
+    if (till.body.thing && till.body.thing !== thing) return { status: 0, reason: `≠ ${thing}` };
+    const answer = await ask(path, posted(body));
+    return { ...answer, reason: answer.body.error?.message ?? null };
+  } catch {
+    return { status: 0, reason: null };
+  }
+}
+
+/** How the till is: a state for the colour, a title and a text as keys for the language, and a number of records. */
 export function describe(answer) {
-  if (!answer) return ["down", "The till does not answer", "The basket is kept. Trying again."];
+  if (!answer) return ["down", "state.silent", "state.kept", 0];
+  if (answer.status === 401) return ["down", "state.unpaired", "state.pair", 0];
   const health = answer.body;
-  if (health.status === "no_assignment") return ["down", "Not selling yet", "This till has not been told its store."];
-  if (health.status !== "selling") return ["down", "Not selling", `The till says: ${health.status}. Call for help.`];
+  if (health.status === "no_assignment") return ["down", "state.waiting", "state.no_store", 0];
+  if (health.status !== "selling") return ["down", "state.not_selling", "state.help", 0];
   const backlog = health.backlog;
-  if (backlog === null) return ["offline", "Selling", "Sales are safe on this till. The cloud was not reached yet."];
-  if (backlog === 0) return ["online", "Selling", "Every sale is in the cloud."];
-  const sales = backlog === 1 ? "1 record" : `${backlog.toLocaleString()} records`;
-  if ((health.oldest_undelivered_seconds ?? 0) < OFFLINE_SECONDS) return ["online", "Selling", `Sending ${sales} to the cloud.`];
-  return ["offline", "Selling offline", `${sales} safe on this till, waiting for the cloud.`];
+  if (backlog === null) return ["offline", "state.selling", "state.not_reached", 0];
+  if (backlog === 0) return ["online", "state.selling", "state.delivered", 0];
+  if ((health.oldest_undelivered_seconds ?? 0) < OFFLINE_SECONDS) return ["online", "state.selling", "state.sending", backlog];
+  return ["offline", "state.offline", "state.backlog", backlog];
 }

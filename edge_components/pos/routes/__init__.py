@@ -18,6 +18,8 @@ from pydantic import BaseModel
 
 from ..access import routes as access
 from ..access import trust
+from ..catalogue import routes as catalogue
+from ..page import receipt_code
 from . import drawer, reading, receipts, reversing, selling
 from .context import Context
 
@@ -36,8 +38,10 @@ PARTS: tuple[Part, ...] = (
     drawer,
     receipts,
     reading,
+    catalogue,
     access,
     trust,
+    receipt_code,
 )
 
 __all__ = ["PARTS", "Context", "Part"]

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from starlette.requests import Request
+
 from ..access import Access
+from ..access.gate import terminal_of
+from ..assignment import Assignment
 from ..nucleus import Nucleus
 from ..till import Till
+from ..validation import Circumstances
+from ..validation.live import LiveRules
 
 
 @dataclass(frozen=True)
 class Context:
-    """One till, the nucleus that it runs beside, and who may use it."""
+    """One till, the nucleus that it runs beside, who may use it, and its rules as they are now."""
 
     till: Till
     nucleus: Nucleus
     access: Access
+    rules: LiveRules
+
+    def circumstances(self, request: Request, assignment: Assignment) -> Circumstances:
+        """What a basket that arrives now is held against."""
+        return self.rules.circumstances(assignment, paired=terminal_of(request))

@@ -33,7 +33,10 @@ def router(context: Context) -> APIRouter:
             request,
             RefundRequest,
             lambda refund, assignment: refunds.prepare(
-                refund, assignment, settings.tax_rates, settings.refund_limit
+                refund,
+                context.circumstances(request, assignment),
+                limit=settings.refund_limit,
+                approved=refund.supervisor is not None and context.access.approves(refund.supervisor),
             ),
         )
 

@@ -7,7 +7,8 @@ from pydantic import BaseModel
 
 from .. import answers
 from ..model import Basket, SaleRequest, UninterpretableError, interpret
-from ..rules import broken_rules, prepare
+from ..rules import prepare
+from ..validation import broken
 from . import bodies, recording
 from .context import Context
 
@@ -30,7 +31,7 @@ def router(context: Context) -> APIRouter:
         nucleus.busy()
         assignment, _ = till.ready()
         try:
-            reasons = broken_rules(interpret(Basket, body), assignment, till.settings.tax_rates)
+            reasons = broken(interpret(Basket, body), context.circumstances(request, assignment))
         except UninterpretableError as error:
             reasons = error.reasons
         return answers.json_answer(
@@ -50,7 +51,7 @@ def router(context: Context) -> APIRouter:
             context,
             request,
             SaleRequest,
-            lambda sale, assignment: prepare(sale, assignment, till.settings.tax_rates),
+            lambda sale, assignment: prepare(sale, context.circumstances(request, assignment)),
         )
 
     return calls

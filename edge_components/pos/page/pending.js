@@ -1,0 +1,22 @@
+// What is being recorded. From the payment to the answer it is in localStorage and no longer changes; it names its
+// till, since another one would count it a second time.
+
+const KEY = "greentill.pending";
+
+export function keepPending(path, body, thing) {
+  localStorage.setItem(KEY, JSON.stringify({ path, body, thing }));
+  return pending();
+}
+
+export function pending() {
+  try {
+    const found = JSON.parse(localStorage.getItem(KEY));
+    return found?.path && found?.body ? found : null;
+  } catch {
+    return null;
+  }
+}
+
+export function forgetPending() {
+  localStorage.removeItem(KEY);
+}
