@@ -87,6 +87,10 @@ class AssignmentError(Exception):
     """The registry has no assignment that a till could use."""
 
 
+class CatalogueError(Exception):
+    """The store's catalogue isn't there yet, or isn't what it should be; the till keeps the one it has."""
+
+
 class NotAcknowledgedError(Exception):
     """The service left part of a request undone (UnprocessedItems); what it did is kept."""
 
@@ -115,7 +119,7 @@ _BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], Kind], ...] = (
     ((BotocoreConnectionError, HTTPClientError), Kind.NETWORK),
     ((LedgerUnavailableError,), Kind.LEDGER),
     ((UnusableRecordError,), Kind.CONTENT),
-    ((AssignmentError,), Kind.MISSING),
+    ((AssignmentError, CatalogueError), Kind.MISSING),
     ((BotoCoreError,), Kind.CLOUD),
 )
 

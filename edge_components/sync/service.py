@@ -11,9 +11,11 @@ from edge_components.edgekit.backoff import Backoff
 from edge_components.edgekit.ledger import LedgerReader, LedgerUnavailableError
 from edge_components.sync.assignment import AssignmentFetcher
 from edge_components.sync.bucket import BucketSink
+from edge_components.sync.catalogue import CatalogueFetcher
 from edge_components.sync.cloud import Cloud
 from edge_components.sync.heads import CloudHeads
 from edge_components.sync.progress import Cursor
+from edge_components.sync.rollups import RollupSink
 from edge_components.sync.settings import Settings
 from edge_components.sync.state import State
 from edge_components.sync.table import TableSink
@@ -44,6 +46,7 @@ class Service:
         self._others = [
             self._assignment(),
             self._every(settings.heads_seconds, heads),
+            *self._optional(),
         ]
 
     @property
@@ -92,6 +95,17 @@ class Service:
         fetcher = AssignmentFetcher(self._settings, self._cloud)
         cap = ASSIGNMENT_RETRY_SECONDS if fetcher.missing else self._settings.retry_cap_seconds
         return self._every(self._settings.assignment_seconds, fetcher, cap=cap)
+
+    def _optional(self) -> list[Worker]:
+        """What a till sells well without; a configuration from before it was there has no name for it."""
+        workers = []
+        if self._settings.rollups_table:
+            sink = RollupSink(self._settings, self._state, self._cloud)
+            workers.append(self._every(self._settings.rollups_seconds, sink))
+        if self._settings.artifact_bucket:
+            fetcher = CatalogueFetcher(self._settings, self._cloud)
+            workers.append(self._every(self._settings.catalogue_seconds, fetcher))
+        return workers
 
     def _every(self, seconds: float, duty: Duty, cap: float | None = None) -> Worker:
         """A worker for a duty that looks for work again after `seconds` without any."""
