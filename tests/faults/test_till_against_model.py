@@ -31,7 +31,7 @@ DAY = 86_400
 
 
 class TillAgainstModel(RuleBasedStateMachine):
-    """Each rule leaves the till up; what the model knows must be in its ledger, and in the end in the cloud."""
+    """Each rule leaves the till up; what was told must be in its ledger, and in the end in the cloud."""
 
     def __init__(self, zygote: Zygote, cloud: Any, line: proxies.FaultyProxy) -> None:
         super().__init__()
