@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import logging
 import time
@@ -122,6 +123,7 @@ class BucketSink:
                 Key=fixed.key,
                 Body=fixed.body,
                 ContentType="application/gzip",
+                ChecksumCRC32=base64.b64encode(zlib.crc32(fixed.body).to_bytes(4, "big")).decode(),
                 IfNoneMatch="*",
             )
         except ClientError as error:

@@ -37,6 +37,7 @@ class Cloud:
             retries={"total_max_attempts": 1, "mode": "standard"},
             max_pool_connections=settings.most_writers + 2,
             tcp_keepalive=True,
+            request_checksum_calculation="when_required",  # a segment brings its own: no chunks, no trailer
             parameter_validation=False,  # 40% of the CPU of a batch, and the service validates as well
         )
         self._clock = clock or ServiceClock()

@@ -57,30 +57,26 @@ class Pace:
         body = request.body
         if isinstance(body, str):
             body = body.encode()
-        if isinstance(body, bytes | bytearray):
-            if self._rate is None and len(body) <= PIECE:
-                return
-            body = BytesIO(body)
-        if body is not None:
+        if isinstance(body, bytes | bytearray) and (self._rate or len(body) > PIECE):
             request.body = _Paced(body, self)
 
 
 class _Paced:
     """A body that is read piece by piece, as it may be sent."""
 
-    def __init__(self, body: Any, pace: Pace) -> None:
-        self._body = body
+    def __init__(self, body: bytes | bytearray, pace: Pace) -> None:
+        self._body = BytesIO(body)
         self._pace = pace
 
-    def seek(self, offset: int, whence: int = 0) -> Any:
+    def seek(self, offset: int, whence: int = 0) -> int:
         """botocore sends again from the beginning when S3 names another Region."""
         return self._body.seek(offset, whence)
 
     def tell(self) -> int:
-        return int(self._body.tell())
+        return self._body.tell()
 
     def read(self, size: int = -1) -> bytes:
         most = self._pace.piece
-        piece: bytes = self._body.read(most if size < 0 else min(size, most))
+        piece = self._body.read(most if size < 0 else min(size, most))
         self._pace.take(len(piece))
         return piece

@@ -146,6 +146,7 @@ def service_is(off: timedelta) -> Fault:
         now = datetime.now(UTC) + off
         signed = datetime.strptime(request.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         of_s3 = request.operation.startswith("S3")
+        answer: Answer | None
         if abs(now - signed) < timedelta(minutes=5):
             answer = forward(request)
         elif of_s3:
