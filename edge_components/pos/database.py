@@ -26,7 +26,8 @@ _PRAGMAS = (
     ("trusted_schema", 0),
 )
 _DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
-_SUFFIXES = ("-wal", "-shm", "")
+_DAMAGED = ".damaged"  # beside a ledger: what the background check found
+_SUFFIXES = (_DAMAGED, "-wal", "-shm", "")
 
 
 def check_library() -> None:
@@ -81,6 +82,18 @@ def quick_check(connection: apsw.Connection) -> None:
     finding = connection.pragma("quick_check", 1)
     if finding != "ok":
         raise DamagedLedgerError(str(finding))
+
+
+def mark_damaged(path: Path, finding: str) -> None:
+    """Let the next start know; the mark goes with the file when that is set aside."""
+    atomic_write(path.with_name(path.name + _DAMAGED), finding.encode())
+
+
+def refuse_marked(path: Path) -> None:
+    """Raises DamagedLedgerError for a file that was found damaged while it was in use."""
+    mark = path.with_name(path.name + _DAMAGED)
+    if mark.exists():
+        raise DamagedLedgerError(mark.read_text(encoding="utf-8", errors="replace"))
 
 
 def set_aside(path: Path, folder: Path) -> None:

@@ -58,6 +58,7 @@ class Ledger:
         self.connection = connection
         self.assignment = assignment
         self.catalogue_version: str | None = None  # what the till sells from: each record names it
+        self.unchecked = False  # after an unclean stop, too big to be looked at before selling
         self._clock = clock
         self._position = position
 

@@ -51,6 +51,7 @@ class _ForeignLedgerError(Exception):
 
 
 def _existing(settings: Settings, assignment: Assignment, clock: Clock) -> Ledger:
+    database.refuse_marked(settings.ledger_path)
     connection = database.open_ledger(settings.ledger_path)
     try:
         return _checked(connection, settings, assignment, clock)
@@ -69,7 +70,9 @@ def _checked(connection: apsw.Connection, settings: Settings, assignment: Assign
     if database.is_new(connection):  # a power cut came between making the file and its first commit
         return _begin(Ledger(connection, clock, assignment, None), settings, "new_ledger", None)
     schema.version(connection)
-    if schema.meta(connection, "closed") != "cleanly" and settings.ledger_path.stat().st_size <= SMALL_BYTES:
+    unclean = schema.meta(connection, "closed") != "cleanly"
+    small = settings.ledger_path.stat().st_size <= SMALL_BYTES
+    if unclean and small:
         database.quick_check(connection)
     _check_hashes(connection)
     schema.migrate(connection)
@@ -80,6 +83,7 @@ def _checked(connection: apsw.Connection, settings: Settings, assignment: Assign
     if position is None:
         raise DamagedLedgerError("the ledger holds no record")
     ledger = Ledger(connection, clock, assignment, position)
+    ledger.unchecked = unclean and not small
     machine = machine_id(settings)
     with connection:
         schema.set_meta(connection, "closed", "no")

@@ -41,6 +41,7 @@ class Settings:
     refund_limit: int = limits(10_000, minimum=0)
     # Records older than this that every consumer has passed are dropped. 0 keeps everything.
     retention_days: int = limits(400, minimum=0, maximum=36_500)
+    retention_check_seconds: float = limits(3_600.0, minimum=0.05)
     retention_consumers: tuple[str, ...] = ("sync", "aggregator")
 
     @property
@@ -54,6 +55,10 @@ class Settings:
     @property
     def cursors_path(self) -> Path:
         return self.data_dir / "cursors"
+
+    @property
+    def catalogue_path(self) -> Path:
+        return self.data_dir / "catalogue"
 
     @property
     def cursor_path(self) -> Path:

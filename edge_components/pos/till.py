@@ -15,18 +15,20 @@ from typing import Any, TypeVar
 
 from edge_components.edgekit.ledger import Head, LedgerUnavailableError, Row
 
-from . import VERSION
+from . import VERSION, database
 from .assignment import Assignment, AssignmentError, AssignmentFile
-from .clock import Clock, business_date
+from .catalogue import Catalogue
+from .checking import BackgroundCheck
+from .clock import Clock, Moment, business_date
 from .disk import Disk
 from .entries import Entry
-from .errors import NotSellingError
+from .errors import DamagedLedgerError, NotSellingError
 from .ledger import Outcome, Rejection
 from .lock import LedgerLock
 from .lookup import TillReader
 from .opening import open_checked
 from .settings import Settings
-from .writer import Work, Writer
+from .writer import EXIT_IO_ERROR, Work, Writer
 
 _REMEMBERED_REJECTIONS = 256
 _log = logging.getLogger("pos.till")
@@ -47,12 +49,14 @@ class Till:
     def __init__(self, settings: Settings, *, committed: Callable[[], None]) -> None:
         self.settings = settings
         self.assignment: Assignment | None = None
+        self.catalogue = Catalogue(settings.catalogue_path)
         self._committed = committed
         self._file = AssignmentFile(settings.assignment_path)
         self._lock = LedgerLock(settings.data_dir)
         self._clock = Clock()
         self._reader = TillReader(settings.ledger_path)
         self._writer: Writer | None = None
+        self._check: BackgroundCheck | None = None
         self._catalogue_version: str | None = None
         self._earlier: tuple[Head, ...] = ()
         self._cursor: tuple[int, Cursor | None] = (0, None)
@@ -61,9 +65,10 @@ class Till:
         self._refusal = NotSellingError("no_assignment", text)
 
     async def watch_assignment(self) -> None:
-        """Open the ledger once there is an assignment, and follow its changes; runs until cancelled."""
+        """Open the ledger once there is an assignment, and follow both files; runs until cancelled."""
         while True:
             await asyncio.to_thread(self.look_for_assignment)
+            await asyncio.to_thread(self.look_for_catalogue)
             await asyncio.sleep(self.settings.assignment_poll_seconds)
 
     def look_for_assignment(self) -> None:
@@ -104,6 +109,9 @@ class Till:
         writer.start()
         self._writer = writer
         self.note_epochs()
+        if ledger.unchecked:
+            self._check = BackgroundCheck(self.settings.ledger_path, self._leave_damaged)
+            self._check.start()
         _log.info("selling as %s in epoch %s", assignment.thing, writer.position.epoch)
         self._committed()
 
@@ -113,11 +121,22 @@ class Till:
         disk.prepare()
         return disk
 
+    def _leave_damaged(self, error: DamagedLedgerError) -> None:
+        """End at once; the next start sets the file aside, with all that was sold into it until now."""
+        _log.critical("the ledger is damaged (%s); leaving, so that a new one is begun", error)
+        database.mark_damaged(self.settings.ledger_path, str(error))
+        os._exit(EXIT_IO_ERROR)
+
     def note_epochs(self) -> None:
         """Remember the heads of closed epochs, which change no more."""
         _, writer = self.ready()
         epoch = writer.position.epoch
         self._earlier = tuple(head for head in self._reader.heads() if head.epoch != epoch)
+
+    def look_for_catalogue(self) -> None:
+        self.catalogue.look()
+        if self.catalogue.version != self._catalogue_version:
+            self.use_catalogue(self.catalogue.version)
 
     def use_catalogue(self, version: str | None) -> None:
         """Name this catalogue in every record from the next one on."""
@@ -160,6 +179,10 @@ class Till:
             return await asyncio.to_thread(question, self._reader)
         except LedgerUnavailableError as error:
             raise NotSellingError("ledger_closed", str(error)) from error
+
+    def trusted_now(self) -> Moment | None:
+        """The time, where the clock is synchronized."""
+        return self._clock.now() if self._clock.synchronized() else None
 
     def today(self) -> str:
         """The business date that the next record would carry."""
@@ -225,7 +248,10 @@ class Till:
 
     def close(self) -> None:
         """Finish what is queued and close the ledger cleanly."""
+        if self._check is not None:
+            self._check.stop()
         if self._writer is not None:
             self._writer.stop()
         self._reader.close()
+        self.catalogue.close()
         self._lock.release()
