@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...]`: measure into build/bench.json; exit 1 if a goal is missed."""
+"""`python -m benchmarks [--full] [NAME ...]`: measure into build/bench.json; exit 1 if a goal is missed."""
 
 import json
 import pkgutil
@@ -24,10 +24,10 @@ def names() -> list[str]:
     return [name for name in modules if name != "__main__" and hasattr(_module(name), "measure")]
 
 
-def take(wanted: Iterable[str], console: Console) -> Iterator[Figure]:
+def take(wanted: Iterable[str], console: Console, *, full: bool = False) -> Iterator[Figure]:
     for name in wanted:
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as scratch:
-            workshop = Workshop(Path(scratch), lambda step: console.print(step, style="dim"))
+            workshop = Workshop(Path(scratch), lambda step: console.print(step, style="dim"), full)
             try:
                 yield from _module(name).measure(workshop)
             except BenchmarkError as error:
@@ -50,12 +50,14 @@ def show(figures: Sequence[Figure], console: Console) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     there = names()
-    unknown = sorted(set(arguments) - set(there))
+    full = "--full" in arguments
+    wanted = [argument for argument in arguments if argument != "--full"]
+    unknown = sorted(set(wanted) - set(there))
     err = Console(stderr=True)
     if unknown:
         err.print(f"no benchmark {', '.join(unknown)}; there are {', '.join(there)}")
         return 2
-    figures = list(take(arguments or there, err))
+    figures = list(take(wanted or there, err, full=full))
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_text(
         json.dumps([figure.document() for figure in figures], indent=2) + "\n", encoding="utf-8"

@@ -23,6 +23,10 @@ class Figure:
         return cls(name, round(value, 3), unit, goal, value <= goal)
 
     @classmethod
+    def at_least(cls, name: str, value: float, unit: str, goal: float) -> "Figure":
+        return cls(name, round(value, 3), unit, goal, value >= goal)
+
+    @classmethod
     def told(cls, name: str, value: float, unit: str) -> "Figure":
         return cls(name, round(value, 3), unit)
 
@@ -37,10 +41,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Workshop:
-    """A folder that is gone afterwards, and a way to say how far the benchmark is."""
+    """A folder that is gone afterwards, a way to say how far it is, and how thorough it shall be."""
 
     scratch: Path
     say: Callable[[str], None]
+    full: bool = False
+
+    def size(self, quick: int, full: int) -> int:
+        """How many of something: `full` is what a goal is stated for, `quick` shows that it works."""
+        return full if self.full else quick
 
 
 class BenchmarkError(Exception):

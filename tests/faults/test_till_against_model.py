@@ -151,7 +151,8 @@ def run(
         print_blob=True,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(lambda: TillAgainstModel(zygote, cloud, line), settings=bounds)
+    made: Any = lambda: TillAgainstModel(zygote, cloud, line)  # noqa: E731 - Hypothesis calls it as a class
+    run_state_machine_as_test(made, settings=bounds)
 
 
 def test_a_till_keeps_to_a_plain_model_of_it_whatever_happens(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ def _sell(url: str, bodies: list[dict[str, Any]], terminals: int) -> None:
         thread.join()
 
 
-def cut_and_look(session: Session, points: Sequence[int], folder: Path, zygote: Zygote, seed: int) -> None:
+def cut_and_look(session: Session, points: Iterable[int], folder: Path, zygote: Zygote, seed: int) -> None:
     """Cut the power at each of `points`, start a till on what is left, and hold it to what was promised."""
     replayed, played = session.disk_before, 0
     for point in sorted(points):

@@ -26,21 +26,16 @@ def main(arguments: Sequence[str]) -> int:
     err, out = Console(stderr=True), Console()
     err.print(f"seed {options.seed}")
     plan = Plan(options.minutes * 60.0, seed=options.seed)
-    with (
-        tempfile.TemporaryDirectory(prefix="greentill-soak-") as folder,
-        account(Path(folder) / "cloud") as found,
-    ):
-        chosen = list(baskets([367], limit_per_store=BASKETS))
-        outcome = soak(plan, found, Path(folder), chosen, lambda text: err.print(text, style="dim"))
+    chosen = list(baskets([367], limit_per_store=BASKETS))
+    with tempfile.TemporaryDirectory(prefix="greentill-soak-") as work, account(Path(work, "cloud")) as found:
+        outcome = soak(plan, found, Path(work), chosen, lambda text: err.print(text, style="dim"))
     for till in outcome.verdict.tills:
         out.print(f"{till.thing}: {till.in_table} in DynamoDB, {till.in_bucket} in S3, head {till.head_seq}")
     for finding in outcome.verdict.findings:
         out.print(str(finding), style="red", highlight=False)
-    out.print(
-        f"{outcome.acknowledged} sales acknowledged, {outcome.unanswered} unanswered, {outcome.refused} refused;"
-        f" {outcome.cuts} cuts, {outcome.kills} kills: "
-        + ("[green]nothing lost, nothing doubled[/]" if outcome.good else "[red]not reconciled[/]")
-    )
+    answers = f"{outcome.acknowledged} told, {outcome.unanswered} unanswered, {outcome.refused} refused"
+    verdict = "[green]nothing lost, nothing doubled[/]" if outcome.good else "[red]not reconciled[/]"
+    out.print(f"{answers}; {outcome.cuts} cuts, {outcome.kills} kills: {verdict}")
     return 0 if outcome.good else 1
 
 

@@ -1,4 +1,4 @@
-"""A line of limited rate and some delay that can be cut, between a till's processes and a port on loopback."""
+"""A line of limited rate and some delay that can be cut, between processes and a port on loopback."""
 
 from __future__ import annotations
 
