@@ -1,26 +1,51 @@
-"""`greentill sales`: replay real baskets through a till; prove what the cloud holds."""
+"""`greentill sales`: replay, prove, explain and export sales; check and recover a till's ledger."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import Progress
-from rich.table import Table
 
+from greentill import sales_output as show
 from greentill.console import CommandError, JsonOption, err, out, print_json
+from greentill.sales_output import progress
 from infra.errors import SettingsError
 from sales import journal as journals
 from sales.access import AccessError, cloud
 from sales.baskets import baskets
 from sales.dataset import DatasetError
-from sales.findings import Group
-from sales.reconcile import Verdict, reconcile
+from sales.explain import ExplainError, explain
+from sales.export import ExportError, days, export
+from sales.reconcile import reconcile
 from sales.replay import Summary, replay
 from sales.terminal import Settings, TillUnreachableError
+from sales.till_ledger.check import check
+from sales.till_ledger.delivery import DeliveryError, recover
+from sales.till_ledger.file import LedgerFileError
 
 app = typer.Typer()
+LedgerArgument = Annotated[
+    Path, typer.Argument(help="A till's ledger.db; its -wal is read too if it is beside.")
+]
+EXPECTED = (
+    *(SettingsError, AccessError, journals.JournalError, LedgerFileError),
+    *(DeliveryError, ExplainError, ExportError, OSError),
+)
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """What is expected to fail, in one sentence that says what to do."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise CommandError(f"{error}; is the fleet deployed in this account and Region?") from error
+    except EXPECTED as error:
+        raise CommandError(str(error)) from error
 
 
 @app.command("replay")
@@ -37,6 +62,8 @@ def replay_command(
     """Sell real baskets through a till; exit 1 unless each got its receipt.
 
     With the journal of an earlier run, goes on where that one stopped.
+
+    Example: greentill sales replay --till-url http://127.0.0.1:8080 --journal journal.jsonl --baskets 20
     """
     try:
         chosen = list(baskets([store], limit_per_store=baskets_wanted))
@@ -84,37 +111,102 @@ def reconcile_command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove that the cloud has every sale once, unbroken; exit 1 when one is lost, doubled or broken."""
-    try:
-        verdict = reconcile(cloud(), thing=till, journal=journals.read(journal or []))
-    except (SettingsError, AccessError, journals.JournalError) as error:
-        raise CommandError(str(error)) from error
-    except (ClientError, BotoCoreError) as error:
-        raise CommandError(f"{error}; is the fleet deployed in this account and Region?") from error
+    """Prove that the cloud has every sale once, unbroken; exit 1 when one is lost, doubled or broken.
+
+    Example: greentill sales reconcile --till greentill-LOBBY0001
+    """
+    with _sentences(), progress("checking", "records") as counted:
+        verdict = reconcile(cloud(), thing=till, journal=journals.read(journal or []), counted=counted)
     if as_json:
         print_json(verdict.document())
     else:
-        _print_verdict(verdict)
+        show.verdict(verdict)
     if not verdict.clean:
         raise typer.Exit(1)
 
 
-def _print_verdict(verdict: Verdict) -> None:
-    table = Table("till", "head", "in DynamoDB", "in S3", "lost", "doubled", "chain")
-    for till in verdict.tills:
-        head = f"{till.head_epoch} {till.head_seq}" if till.head_epoch else "none heard"
-        figures: list[Any] = [
-            till.in_table,
-            till.in_bucket,
-            till.count(Group.LOST),
-            till.count(Group.DOUBLED),
-        ]
-        chain = "unbroken" if not till.count(Group.BROKEN) else f"{till.count(Group.BROKEN)} faults"
-        table.add_row(till.thing, head, *map(str, figures), chain)
-    out.print(table)
-    for till in verdict.tills:
-        after = f"after the head: {till.after_head} records seen, the rest unknown"
-        when = f" (heard {till.head_time})" if till.head_time else ""
-        out.print(f"{till.thing}: {after}{when}", *till.notes, sep="\n  ", highlight=False, soft_wrap=True)
-    for finding in verdict.findings:
-        out.print(str(finding), style="red", highlight=False, soft_wrap=True, markup=False)
+@app.command("verify")
+def verify_command(ledger: LedgerArgument, *, as_json: JsonOption = False) -> None:
+    """Check every hash, link and receipt of a ledger in hand, without touching it; exit 1 on any fault.
+
+    Example: greentill sales verify /media/card/var/lib/greentill/ledger.db
+    """
+    with _sentences(), progress("checking", "records") as counted:
+        report = check(ledger, counted)
+    if as_json:
+        print_json(report.document())
+    else:
+        show.ledger(report)
+    if not report.sound:
+        raise typer.Exit(1)
+
+
+@app.command("recover")
+def recover_command(
+    ledger: LedgerArgument,
+    *,
+    deliver: Annotated[bool, typer.Option("--deliver", help="Deliver it; without, only say what.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a dead till's ledger holds that the cloud doesn't, and deliver it under the till's own keys.
+
+    Records that don't verify are left out. Repeating it changes nothing. Exit 1 unless the cloud then has
+    everything. Not for the ledger of a till that still runs: that one delivers by itself.
+
+    Example: greentill sales recover /media/card/var/lib/greentill/ledger.db --deliver
+    """
+    with _sentences(), progress("recovering", "records") as counted:
+        recovery = recover(ledger, cloud(), deliver=deliver, progress=counted)
+    if as_json:
+        print_json(recovery.document())
+    else:
+        show.recovery(recovery)
+    if not recovery.complete:
+        raise typer.Exit(1)
+
+
+@app.command("export")
+def export_command(
+    *,
+    store: Annotated[str, typer.Option(help="The store, as fleet.toml names it.")],
+    dates: Annotated[
+        list[str], typer.Option("--date", help="A business date, or FIRST..LAST. May be repeated.")
+    ],
+    folder: Annotated[Path, typer.Option("--out", help="The folder for the files, one per day.")] = Path(),
+    lines: Annotated[bool, typer.Option("--lines", help="A row per line instead of per receipt.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a store's sales, refunds and voids as CSV, with exact decimal amounts.
+
+    Example: greentill sales export --store ST-367 --date 2026-11-01..2026-11-20 --out november
+    """
+    with _sentences(), progress("exporting", "records") as counted:
+        wanted = [day for text in dates for day in days(text)]
+        fleet = cloud()
+        files = [export(fleet, store, day, folder, per_line=lines, progress=counted) for day in wanted]
+    if as_json:
+        print_json([file.document() for file in files])
+    else:
+        show.exported(files)
+
+
+@app.command("explain")
+def explain_command(
+    receipt: Annotated[str, typer.Argument(help="The number on the receipt, such as K3M9QZ-000000042.")],
+    *,
+    till: Annotated[str | None, typer.Option(help="Its till (thing name), where that is known.")] = None,
+    ledger: Annotated[Path | None, typer.Option(help="The till's ledger.db, where that is in hand.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow a receipt from the terminal to the cloud, hop by hop; exit 1 unless it has arrived.
+
+    Example: greentill sales explain K3M9QZ-000000042 --till greentill-LOBBY0001
+    """
+    with _sentences():
+        found = explain(cloud(), receipt, till=till, ledger=ledger)
+    if as_json:
+        print_json(found.document())
+    else:
+        show.explanation(found)
+    if not found.complete:
+        raise typer.Exit(1)

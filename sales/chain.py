@@ -1,23 +1,28 @@
 """One till's copies, table beside bucket, followed from the first record to the last head heard."""
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 
 from edge_components.edgekit.record import ZERO_HASH
-from sales.copies import Copy, money, opened_after
+from sales.copies import TAKINGS, Copy, money, opened_after
 from sales.evidence import Evidence, Place
 from sales.findings import Finding, Kind, TillReport
 from sales.in_table import Head
 
 Position = tuple[str, int]
+Counted = Callable[[int], None]
 
 
 class Follower:
     """Follows one till's chain; findings and counts go to its report."""
 
-    def __init__(self, report: TillReport, head: Head | None, evidence: Evidence) -> None:
+    def __init__(
+        self, report: TillReport, head: Head | None, evidence: Evidence, *, told: bool, counted: Counted
+    ) -> None:
+        self._told = told  # whether terminals have receipts to compare with
+        self._counted = counted
         self._report = report
         self._head = head
         self._evidence = evidence
@@ -38,6 +43,7 @@ class Follower:
     def _one(self, position: Position, table: list[Copy], bucket: list[Copy]) -> None:
         epoch, seq = position
         report = self._report
+        self._counted(1)
         copy = next((copy for copy in (*table, *bucket) if copy.sound), (table or bucket)[0])
         self._gap_before(copy)
         report.epochs[epoch] = max(report.epochs.get(epoch, 0), seq)
@@ -70,7 +76,7 @@ class Follower:
             if (run.kind, run.epoch, run.last) == (kind, epoch, seq - 1):
                 findings[index] = replace(run, last=seq)
                 return
-        findings.append(Finding(kind, self._report.thing, epoch, seq, last=seq))
+        self._report.add(Finding(kind, self._report.thing, epoch, seq, last=seq))
 
     def _once(self, position: Position, table: list[Copy], bucket: list[Copy]) -> None:
         if len(table) > 1:
@@ -96,7 +102,7 @@ class Follower:
         if self._head is not None and epoch >= self._head.epoch:
             last = min(last, self._head.seq) if epoch == self._head.epoch else 0
         if first <= last:
-            self._report.findings.append(Finding(Kind.MISSING, self._report.thing, epoch, first, last=last))
+            self._report.add(Finding(Kind.MISSING, self._report.thing, epoch, first, last=last))
 
     def _end_of_epoch(self, last: Copy, first: Copy) -> None:
         """Where an epoch ended is what the next one's first record says."""
@@ -130,17 +136,16 @@ class Follower:
     def _count(self, copy: Copy, *, table: bool, bucket: bool) -> None:
         report = self._report
         place = Place(report.thing, copy.epoch, copy.seq)
-        self._evidence.arrived(place, copy.hash, in_table=table, in_bucket=bucket)
-        if copy.content is None or copy.content["kind"] not in {"sale", "refund"}:
+        if self._told:
+            self._evidence.arrived(place, copy.hash, in_table=table, in_bucket=bucket)
+        if copy.content is None or copy.content["kind"] not in TAKINGS:
             return
         amount = money(copy.content)
         report.sales_in_table += table
         report.sales_in_bucket += bucket
         report.money_in_table += amount * table
         report.money_in_bucket += amount * bucket
-        other = self._evidence.sold(copy.content["sale_id"], place)
-        if other is not None:
-            self._add(Kind.SOLD_TWICE, copy.position, f"{copy.content['sale_id']}, also {other}")
+        self._evidence.sold(copy.content["sale_id"], place)
 
     def _end(self) -> None:
         head, last = self._head, self._last
@@ -164,4 +169,4 @@ class Follower:
             yield copy
 
     def _add(self, kind: Kind, position: Position, detail: str = "") -> None:
-        self._report.findings.append(Finding(kind, self._report.thing, *position, detail))
+        self._report.add(Finding(kind, self._report.thing, *position, detail))

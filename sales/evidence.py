@@ -5,6 +5,7 @@ hold. It goes when the process does.
 """
 
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,7 +18,8 @@ SCHEMA = """
 CREATE TABLE segments(thing TEXT, epoch TEXT, first INTEGER, last INTEGER, key TEXT PRIMARY KEY)
   WITHOUT ROWID;
 CREATE INDEX segments_of_till ON segments(thing, epoch, first, last);
-CREATE TABLE sales(sale_id TEXT PRIMARY KEY, thing TEXT, epoch TEXT, seq INTEGER) WITHOUT ROWID;
+CREATE TABLE sales(sale_id TEXT, thing TEXT, epoch TEXT, seq INTEGER,
+                   PRIMARY KEY(sale_id, thing, epoch, seq)) WITHOUT ROWID;
 CREATE TABLE receipts(thing TEXT, epoch TEXT, seq INTEGER, hash TEXT, sale_id TEXT,
                       PRIMARY KEY(thing, epoch, seq, sale_id)) WITHOUT ROWID;
 CREATE TABLE arrived(thing TEXT, epoch TEXT, seq INTEGER, hash TEXT, in_table INTEGER, in_bucket INTEGER,
@@ -49,11 +51,16 @@ class Receipt:
 
 
 class Evidence:
-    """Use as a context manager."""
+    """Use as a context manager, from any thread."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)  # "" is a temporary file
+        self._lock = threading.Lock()
+        self._database = sqlite3.connect(
+            "", isolation_level=None, check_same_thread=False
+        )  # a temporary file
         self._database.executescript(SCHEMA)
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute("BEGIN")  # never committed: one transaction is what makes it quick
 
     def __enter__(self) -> Self:
         return self
@@ -71,9 +78,10 @@ class Evidence:
 
     def segments(self, thing: str) -> Iterator[str]:
         """A till's segment keys by epoch and first seq."""
-        rows = self._database.execute(
-            "SELECT key FROM segments WHERE thing = ? ORDER BY epoch, first, last, key", (thing,)
-        )
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT key FROM segments WHERE thing = ? ORDER BY epoch, first, last, key", (thing,)
+            ).fetchall()
         return (key for (key,) in rows)
 
     def things_with_segments(self) -> set[str]:
@@ -88,33 +96,42 @@ class Evidence:
     def things_with_receipts(self) -> set[str]:
         return {thing for (thing,) in self._database.execute("SELECT DISTINCT thing FROM receipts")}
 
-    def sold(self, sale_id: str, place: Place) -> Place | None:
-        """Remember a sale; returns the other place where this sale_id was seen before, if any."""
-        done = self._database.execute(
-            "INSERT OR IGNORE INTO sales VALUES (?, ?, ?, ?)", (sale_id, place.thing, place.epoch, place.seq)
+    def sold(self, sale_id: str, place: Place) -> None:
+        """Remember where a sale_id is."""
+        with self._lock:
+            self._database.execute(
+                "INSERT OR IGNORE INTO sales VALUES (?, ?, ?, ?)",
+                (sale_id, place.thing, place.epoch, place.seq),
+            )
+
+    def sold_twice(self) -> Iterator[tuple[str, Place, Place]]:
+        """Each place whose sale_id is in another record as well, with the first such place."""
+        rows = self._database.execute(
+            """SELECT s.sale_id, s.thing, s.epoch, s.seq, f.thing, f.epoch, f.seq
+               FROM sales AS s JOIN sales AS f ON f.sale_id = s.sale_id
+                AND (f.thing, f.epoch, f.seq) = (SELECT thing, epoch, seq FROM sales WHERE sale_id = s.sale_id
+                                                 ORDER BY thing, epoch, seq LIMIT 1)
+               WHERE (s.thing, s.epoch, s.seq) > (f.thing, f.epoch, f.seq)
+               ORDER BY s.thing, s.epoch, s.seq"""
         )
-        if done.rowcount:
-            return None
-        row = self._database.execute(
-            "SELECT thing, epoch, seq FROM sales WHERE sale_id = ?", (sale_id,)
-        ).fetchone()
-        other = Place(*row)
-        return None if other == place else other
+        return ((row[0], Place(*row[1:4]), Place(*row[4:7])) for row in rows)
 
     def arrived(self, place: Place, record_hash: str, *, in_table: bool, in_bucket: bool) -> None:
-        self._database.execute(
-            "INSERT OR REPLACE INTO arrived VALUES (?, ?, ?, ?, ?, ?)",
-            (place.thing, place.epoch, place.seq, record_hash, in_table, in_bucket),
-        )
+        with self._lock:
+            self._database.execute(
+                "INSERT OR REPLACE INTO arrived VALUES (?, ?, ?, ?, ?, ?)",
+                (place.thing, place.epoch, place.seq, record_hash, in_table, in_bucket),
+            )
 
     def receipts(self, thing: str) -> Iterator[Receipt]:
-        rows = self._database.execute(
-            """SELECT r.epoch, r.seq, r.hash, r.sale_id,
+        with self._lock:
+            rows = self._database.execute(
+                """SELECT r.epoch, r.seq, r.hash, r.sale_id,
                       a.hash, coalesce(a.in_table, 0), coalesce(a.in_bucket, 0)
                FROM receipts AS r LEFT JOIN arrived AS a USING (thing, epoch, seq)
                WHERE r.thing = ? ORDER BY r.epoch, r.seq""",
-            (thing,),
-        )
+                (thing,),
+            ).fetchall()
         return (
             Receipt(epoch, seq, wanted, sale, found, bool(table), bool(bucket))
             for epoch, seq, wanted, sale, found, table, bucket in rows

@@ -1,8 +1,11 @@
 """What a reconciliation can find, and how bad each is."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+MOST_LISTED = 10_000  # findings of one till
 
 
 class Group(StrEnum):
@@ -86,7 +89,7 @@ class Finding:
 
 @dataclass
 class TillReport:
-    """What the cloud holds of one till. Money in minor units, of sales less refunds."""
+    """What the cloud holds of one till. Money in minor units, of sales, refunds and voids."""
 
     thing: str
     head_epoch: str | None = None
@@ -103,9 +106,18 @@ class TillReport:
     after_head: int = 0
     notes: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    unlisted: Counter[Group] = field(default_factory=Counter)
+
+    def add(self, finding: Finding) -> None:
+        """List a finding; from MOST_LISTED on they are only counted, so that memory stays bounded."""
+        if len(self.findings) < MOST_LISTED:
+            self.findings.append(finding)
+        else:
+            self.unlisted[finding.kind.group] += finding.count
 
     def count(self, group: Group) -> int:
-        return sum(finding.count for finding in self.findings if finding.kind.group is group)
+        listed = sum(finding.count for finding in self.findings if finding.kind.group is group)
+        return listed + self.unlisted[group]
 
     def lost(self, epoch: str, seq: int) -> bool:
         """Whether a finding already says that this record is lost."""
@@ -138,5 +150,6 @@ class TillReport:
             "doubled": self.count(Group.DOUBLED),
             "broken": self.count(Group.BROKEN),
             "notes": self.notes,
+            "unlisted": sum(self.unlisted.values()),
             "findings": [finding.document() for finding in self.findings],
         }

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_components.edgekit import keys
-from sales.copies import Copy, Report, sound
+from sales.ahead import one_ahead
+from sales.copies import Copy, Known, Report, sound
 from sales.findings import Finding, Kind
 
 ATTRIBUTES = (
@@ -31,7 +32,7 @@ def head(dynamodb: Any, table: str, thing: str) -> Head | None:
     return Head(item["epoch"]["S"], int(item["seq"]["N"]), item["hash"]["S"], item["time"]["S"])
 
 
-def copies(dynamodb: Any, table: str, thing: str, report: Report) -> Iterator[Copy]:
+def copies(dynamodb: Any, table: str, thing: str, report: Report, known: Known) -> Iterator[Copy]:
     """A till's records in the table, by epoch and seq, a page of the query in memory at a time."""
     pages = dynamodb.get_paginator("query").paginate(
         TableName=table,
@@ -39,13 +40,13 @@ def copies(dynamodb: Any, table: str, thing: str, report: Report) -> Iterator[Co
         KeyConditionExpression="pk = :thing",
         ExpressionAttributeValues={":thing": {"S": thing}},
     )
-    for page in pages:
+    for page in one_ahead(pages):
         for item in page["Items"]:
             if item["sk"]["S"] != keys.HEAD:
-                yield from _of_item(thing, item, report)
+                yield from _of_item(thing, item, report, known)
 
 
-def _of_item(thing: str, item: Mapping[str, Any], report: Report) -> Iterator[Copy]:
+def _of_item(thing: str, item: Mapping[str, Any], report: Report, known: Known) -> Iterator[Copy]:
     values = {name: _plain(value) for name, value in item.items()}
     try:
         place = keys.parse_sort_key(values["sk"])
@@ -53,7 +54,9 @@ def _of_item(thing: str, item: Mapping[str, Any], report: Report) -> Iterator[Co
         report(Finding(Kind.PLACE, thing, None, None, f"table: {error}"))
         return
     text = str(values.get("record", "")).encode()
-    content = sound(text, thing=thing, epoch=place.epoch, seq=place.seq, store="table", report=report)
+    content = sound(
+        text, thing=thing, epoch=place.epoch, seq=place.seq, store="table", report=report, known=known
+    )
     if content is not None:
         wrong = [name for name in ATTRIBUTES if values.get(name) != content[name]]
         wrong += ["pk"] if content["thing"] != thing else []

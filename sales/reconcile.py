@@ -5,6 +5,7 @@ till is streamed, so memory does not grow with what it has sold.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +13,12 @@ from edge_components.edgekit import keys
 from infra.names import Names
 from sales import in_bucket, in_table
 from sales.chain import Follower
+from sales.copies import Known
 from sales.evidence import Evidence
 from sales.findings import Finding, Group, Kind, TillReport
 from sales.journal import Entry
+
+TILLS_AT_ONCE = 4  # each with pages and segments fetched beforehand
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class Verdict:
         return not self.findings
 
     def count(self, group: Group) -> int:
-        return sum(finding.count for finding in self.findings if finding.kind.group is group)
+        strays = sum(finding.count for finding in self.strays if finding.kind.group is group)
+        return strays + sum(till.count(group) for till in self.tills)
 
     def document(self) -> dict[str, Any]:
         return {
@@ -61,8 +66,12 @@ def reconcile(
     thing: str | None = None,
     journal: Iterable[Entry] = (),
     progress: Callable[[TillReport], None] = lambda _: None,
+    counted: Callable[[int], None] = lambda _: None,
 ) -> Verdict:
-    """Check one till or, without `thing`, every till that the registry, the bucket or the journal names."""
+    """Check one till or, without `thing`, every till that the registry, the bucket or the journal names.
+
+    Several tills at once. `progress` is told of each till, `counted` of each record, from any thread.
+    """
     verdict = Verdict()
     with Evidence() as evidence:
         for key in in_bucket.listed(cloud.s3, cloud.names.sales_bucket, thing):
@@ -71,10 +80,13 @@ def reconcile(
             except keys.KeyFormatError:
                 verdict.strays.append(Finding(Kind.PLACE, thing or "?", None, None, f"bucket: {key}"))
         evidence.add_receipts(_counted(journal, thing, verdict))
-        for name in [thing] if thing else _things(cloud, evidence):
-            report = _till(cloud, name, evidence)
-            verdict.tills.append(report)
-            progress(report)
+        told = evidence.things_with_receipts()
+        things = [thing] if thing else _things(cloud, evidence)
+        with ThreadPoolExecutor(TILLS_AT_ONCE) as pool:
+            for report in pool.map(lambda name: _till(cloud, name, evidence, name in told, counted), things):
+                verdict.tills.append(report)
+                progress(report)
+        _twice(verdict.tills, evidence)
     return verdict
 
 
@@ -93,7 +105,17 @@ def _things(cloud: Cloud, evidence: Evidence) -> list[str]:
     return sorted(registered | evidence.things_with_segments() | evidence.things_with_receipts())
 
 
-def _till(cloud: Cloud, thing: str, evidence: Evidence) -> TillReport:
+def _twice(tills: Iterable[TillReport], evidence: Evidence) -> None:
+    """Sale_ids across the whole fleet: the first place stands, each other one is a double."""
+    reports = {report.thing: report for report in tills}
+    for sale_id, place, other in evidence.sold_twice():
+        finding = Finding(Kind.SOLD_TWICE, place.thing, place.epoch, place.seq, f"{sale_id}, also {other}")
+        reports[place.thing].add(finding)
+
+
+def _till(
+    cloud: Cloud, thing: str, evidence: Evidence, told: bool, counted: Callable[[int], None]
+) -> TillReport:
     report = TillReport(thing)
     table, bucket = cloud.names.sales_table, cloud.names.sales_bucket
     head = in_table.head(cloud.dynamodb, table, thing)  # first: what arrives later only lies beyond it
@@ -101,12 +123,11 @@ def _till(cloud: Cloud, thing: str, evidence: Evidence) -> TillReport:
         report.notes.append("no head heard yet")
     else:
         report.head_epoch, report.head_seq, report.head_time = head.epoch, head.seq, head.time
-    follower = Follower(report, head, evidence)
+    follower = Follower(report, head, evidence, told=told, counted=counted)
+    known = Known()
     follower.follow(
-        follower.at_head(in_table.copies(cloud.dynamodb, table, thing, report.findings.append)),
-        follower.at_head(
-            in_bucket.copies(cloud.s3, bucket, evidence.segments(thing), report.findings.append)
-        ),
+        follower.at_head(in_table.copies(cloud.dynamodb, table, thing, report.add, known)),
+        follower.at_head(in_bucket.copies(cloud.s3, bucket, evidence.segments(thing), report.add, known)),
     )
     _compare(report, evidence)
     return report
@@ -122,6 +143,6 @@ def _compare(report: TillReport, evidence: Evidence) -> None:
         ]
         if absent and not report.lost(receipt.epoch, receipt.seq):
             detail = f"{' and '.join(absent)}, sale {receipt.sale_id}"
-            report.findings.append(Finding(Kind.ACKNOWLEDGED_MISSING, *place, detail))
+            report.add(Finding(Kind.ACKNOWLEDGED_MISSING, *place, detail))
         elif not absent and receipt.found_hash != receipt.hash:
-            report.findings.append(Finding(Kind.ACKNOWLEDGED_OTHER, *place, f"sale {receipt.sale_id}"))
+            report.add(Finding(Kind.ACKNOWLEDGED_OTHER, *place, f"sale {receipt.sale_id}"))

@@ -1,0 +1,114 @@
+"""How `greentill sales` shows what it found: tables and sentences on standard output."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from greentill.console import err, out
+from sales.explain import Explanation
+from sales.export import Exported, decimal
+from sales.findings import Group
+from sales.reconcile import Verdict
+from sales.till_ledger.check import LedgerReport
+from sales.till_ledger.delivery import Recovery
+
+EVERY = 1_000  # a count on the screen moves this often
+
+
+@contextmanager
+def progress(doing: str, what: str) -> Iterator[Callable[[int], None]]:
+    """A running count on standard error; nothing where nobody watches. May be told from several threads."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
+        task = shown.add_task(doing, total=None)
+        done = 0
+
+        def counted(count: int) -> None:
+            nonlocal done
+            done += count
+            if done % EVERY < count:
+                shown.update(task, completed=done, description=f"{doing}, {done:,} {what}")
+
+        yield counted
+
+
+def ledger(report: LedgerReport) -> None:
+    table = Table("epoch", "opened", "records", "seq", "sales", "receipts", "until")
+    for epoch in report.epochs:
+        receipts = f"{epoch.first_receipt} to {epoch.last_receipt}" if epoch.first_receipt else "none"
+        table.add_row(
+            epoch.epoch,
+            epoch.opened or "before",
+            f"{epoch.records:,}",
+            f"{epoch.first} to {epoch.last}",
+            f"{epoch.sales:,}",
+            receipts,
+            epoch.to_time,
+        )
+    out.print(table)
+    for note in report.notes:
+        _line(note)
+    for fault in report.faults:
+        _line(str(fault), style="red")
+    if report.fault_count > len(report.faults):
+        _line(f"and {report.fault_count - len(report.faults)} more faults", style="red")
+    verdict = "sound" if report.sound else f"{report.fault_count} faults"
+    _line(f"{report.path}: the ledger of {report.thing}, {report.records:,} records, {verdict}")
+
+
+def recovery(found: Recovery) -> None:
+    ledger(found.report)
+    for conflict in found.conflicts:
+        _line(conflict, style="red")
+    table = f"{found.missing_in_table:,} records that the table lacked"
+    bucket = f"{found.missing_in_bucket:,} that the bucket lacked"
+    if found.delivered:
+        _line(f"Delivered: {table}, {bucket}. Now run: greentill sales reconcile --till {found.report.thing}")
+    elif found.missing_in_table or found.missing_in_bucket:
+        _line(f"To deliver: {table}, {bucket}. Run it again with --deliver to do so.")
+    else:
+        _line("The cloud has every record of it that is sound.")
+
+
+def exported(files: Sequence[Exported]) -> None:
+    for file in files:
+        totals = ", ".join(f"{decimal(amount, code)} {code}" for code, amount in file.totals.items())
+        _line(f"{file.path}: {file.rows:,} rows, {totals or 'no sales'}")
+
+
+def explanation(found: Explanation) -> None:
+    table = Table("hop", "there", "time", "what")
+    for hop in found.hops:
+        there = {True: "yes", False: "no", None: "?"}[hop.there]
+        table.add_row(hop.name, there, hop.time or "", hop.detail)
+    if found.hops:
+        out.print(table)
+    _line(found.conclusion)
+
+
+def verdict(found: Verdict) -> None:
+    table = Table("till", "head", "in DynamoDB", "in S3", "lost", "doubled", "chain")
+    for till in found.tills:
+        head = f"{till.head_epoch} {till.head_seq}" if till.head_epoch else "none heard"
+        figures: list[Any] = [
+            till.in_table,
+            till.in_bucket,
+            till.count(Group.LOST),
+            till.count(Group.DOUBLED),
+        ]
+        chain = "unbroken" if not till.count(Group.BROKEN) else f"{till.count(Group.BROKEN)} faults"
+        table.add_row(till.thing, head, *map(str, figures), chain)
+    out.print(table)
+    for till in found.tills:
+        after = f"after the head: {till.after_head} records seen, the rest unknown"
+        when = f" (heard {till.head_time})" if till.head_time else ""
+        out.print(f"{till.thing}: {after}{when}", *till.notes, sep="\n  ", highlight=False, soft_wrap=True)
+    for finding in found.findings:
+        out.print(str(finding), style="red", highlight=False, soft_wrap=True, markup=False)
+
+
+def _line(text: str, **style: Any) -> None:
+    out.print(text, highlight=False, soft_wrap=True, markup=False, **style)
