@@ -93,6 +93,13 @@ class LedgerReader:
         )
         return [Head(*row) for row in rows]
 
+    def dropped(self, epoch: str) -> tuple[int, str] | None:
+        """Seq and hash of the last record of an epoch that retention dropped: what its oldest one follows."""
+        if self.meta("schema_version") == "1":
+            return None  # before retention
+        rows = self._all("SELECT seq, hash FROM dropped WHERE epoch = ?", (epoch,))
+        return (rows[0][0], rows[0][1]) if rows else None
+
     def meta(self, key: str) -> str | None:
         """A value from the table `meta`, such as `thing` or `schema_version`."""
         rows = self._all("SELECT value FROM meta WHERE key = ?", (key,))

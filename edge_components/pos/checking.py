@@ -30,6 +30,10 @@ class BackgroundCheck:
     def start(self) -> None:
         self._thread.start()
 
+    def join(self) -> None:
+        """Wait for its end."""
+        self._thread.join()
+
     def stop(self) -> None:
         """Leave the rest unlooked at."""
         self._stopping = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _log = logging.getLogger("pos.disk")
@@ -65,10 +66,15 @@ class Disk:
         return False
 
     def _sheddable(self) -> list[Path]:
+        """Oldest first; what others take away meanwhile is left out."""
         found: list[Path] = []
         for name in _SHED:
-            files = [path for path in (self._folder / name).rglob("*") if path.is_file()]
-            found += sorted(files, key=lambda path: path.stat().st_mtime)
+            aged = []
+            for path in (self._folder / name).rglob("*"):
+                with suppress(FileNotFoundError):
+                    if path.is_file():
+                        aged.append((path.stat().st_mtime, path))
+            found += [path for _, path in sorted(aged)]
         return found
 
     def _free(self) -> int:

@@ -155,7 +155,7 @@ class Ledger:
                 "recorded_at": moment.text,
                 "clock_synchronized": self._clock.synchronized(),
                 "boot_id": self._clock.boot_id,
-                "monotonic_ns": moment.monotonic,
+                "monotonic_ns": moment.monotonic & record.MAX_INTEGER,  # 104 days, then from 0 again
                 "catalogue_version": self.catalogue_version,
                 "body": body,
                 "exceptions": [],
@@ -180,7 +180,7 @@ class Ledger:
         self.connection.execute("INSERT INTO records VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", values).fetchall()
 
 
-def read_position(connection: apsw.Connection, boot_id: str) -> Position | None:
+def read_position(connection: apsw.Connection, clock: Clock) -> Position | None:
     """Where the newest epoch of a ledger stands; the clocks are compared within one boot only."""
     last = connection.execute(
         "SELECT epoch, record FROM records ORDER BY epoch DESC, seq DESC LIMIT 1"
@@ -199,10 +199,15 @@ def read_position(connection: apsw.Connection, boot_id: str) -> Position | None:
         receipts=int(receipt[0].rpartition("-")[2]) if receipt else 0,
         business_date=max(newest["business_date"], _day_after_last_close(connection, epoch)),
         recorded_at=newest["recorded_at"],
-        clock_offset=wall_nanoseconds(newest["recorded_at"]) - newest["monotonic_ns"]
-        if newest["boot_id"] == boot_id
-        else None,
+        clock_offset=_offset(newest, clock),
     )
+
+
+def _offset(newest: Mapping[str, Any], clock: Clock) -> int | None:
+    """How the clocks stood to each other, unless the machine has started again or a record's count has."""
+    if newest["boot_id"] != clock.boot_id or clock.now().monotonic > record.MAX_INTEGER:
+        return None
+    return wall_nanoseconds(newest["recorded_at"]) - int(newest["monotonic_ns"])
 
 
 def _day_after_last_close(connection: apsw.Connection, epoch: str) -> str:

@@ -79,7 +79,7 @@ def _checked(connection: apsw.Connection, settings: Settings, assignment: Assign
     thing = schema.meta(connection, "thing")
     if thing != assignment.thing:
         raise _ForeignLedgerError(f"the ledger belongs to {thing}, this till is {assignment.thing}")
-    position = read_position(connection, clock.boot_id)
+    position = read_position(connection, clock)
     if position is None:
         raise DamagedLedgerError("the ledger holds no record")
     ledger = Ledger(connection, clock, assignment, position)

@@ -11,6 +11,7 @@ import uuid_utils
 
 from tests.pos.pos_process import Pos, sale
 from tests.pos.test_pos_selling import codes, records
+from tests.pos.till_ledger import DAY, LedgerInTest
 
 
 def new_id() -> str:
@@ -279,3 +280,24 @@ def test_the_printers_bytes_hold_the_text_the_code_and_open_the_drawer_for_cash_
     card = selling.sell(sale(payments=[{"method": "card", "amount": 300}])).json()
     assert drawer not in selling.client.get(f"/v1/receipts/{card['receipt_no']}/escpos?drawer=true").content
     assert selling.client.get("/v1/receipts/AAAAAA-000000001/escpos").status_code == 404
+
+
+def test_a_machine_that_has_been_up_for_more_than_104_days_sells(tmp_path):
+    till = LedgerInTest(tmp_path)
+    for _ in range(3):
+        till.clock.wall += 90 * DAY  # and the monotonic clock with it
+        till.sell()
+        till.reopen()
+    assert "clock_step" not in [one["kind"] for one in till.records()]
+
+
+def test_a_step_of_the_clock_is_a_record_also_when_it_came_while_the_till_was_off(tmp_path):
+    till = LedgerInTest(tmp_path)
+    till.sell()
+    till.ledger.connection.close()
+    till.clock.step = -3 * DAY
+    till.ledger = till.open()
+    till.sell()
+    step = till.records()[-2]
+    assert step["kind"] == "clock_step"
+    assert abs(step["body"]["milliseconds"] + 3 * DAY // 10**6) < 10

@@ -1,0 +1,174 @@
+"""Old records go once everyone has them; what stays still verifies, and nothing recent goes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from edge_components.edgekit import record
+from edge_components.edgekit.ledger import LedgerReader
+from edge_components.pos import retention
+from edge_components.pos.cloud_heads import CloudHead, follow
+from edge_components.pos.requests import CitedReceipt
+from tests.pos.pos_process import sale
+from tests.pos.test_pos_selling import records
+from tests.pos.till_ledger import DAY, LedgerInTest
+
+
+@pytest.fixture
+def till(tmp_path, monkeypatch):
+    monkeypatch.setattr(retention, "KEPT", 5)
+    monkeypatch.setattr(retention, "CHUNK", 7)
+    opened = LedgerInTest(tmp_path)
+    yield opened
+    opened.ledger.connection.close()
+
+
+def drop_all(till: LedgerInTest, days: int = 400) -> int:
+    upto = retention.passed(till.folder / "cursors", ("sync", "aggregator"))
+    if upto is None:
+        return 0
+    dropped = 0
+    while True:
+        with till.ledger.connection:
+            count = retention.drop(till.ledger, upto, retention.before(till.clock.now(), days))
+        assert count <= retention.CHUNK
+        if not count:
+            return dropped
+        dropped += count
+
+
+def everyone_has_all(till: LedgerInTest) -> None:
+    for consumer in ("sync", "aggregator"):
+        till.cursor(consumer, till.ledger.position.epoch, till.ledger.position.seq)
+
+
+def test_old_records_that_everyone_has_are_dropped_in_chunks_and_the_rest_still_verifies(till):
+    before = [till.sell() for _ in range(30)]
+    till.clock.wall += 401 * DAY
+    recent = [till.sell() for _ in range(10)]
+    everyone_has_all(till)
+    assert drop_all(till) == 31  # the epoch's opening too
+    left = till.records()
+    assert left == recent
+    assert record.first_break(left) is None
+    with LedgerReader(till.folder / "ledger.db") as reader:
+        assert reader.dropped(left[0]["epoch"]) == (before[-1]["seq"], before[-1]["hash"])
+        assert reader.dropped("f" * 16) is None
+    assert left[0]["prev_hash"] == before[-1]["hash"]
+    till.reopen()
+    assert till.sell()["seq"] == recent[-1]["seq"] + 1
+
+
+def test_what_one_consumer_has_not_passed_stays(till):
+    written = [till.sell() for _ in range(20)]
+    till.clock.wall += 500 * DAY
+    [till.sell() for _ in range(10)]
+    till.cursor("sync", written[-1]["epoch"], written[-1]["seq"])
+    assert drop_all(till) == 0  # the aggregator has said nothing
+    till.cursor("aggregator", written[4]["epoch"], written[4]["seq"])
+    assert drop_all(till) == written[4]["seq"]
+    (till.folder / "cursors" / "another.json").write_text("{")
+    till.cursor("aggregator", written[-1]["epoch"], written[-1]["seq"])
+    assert drop_all(till) == 0  # nobody knows how far the other one is
+
+
+def test_the_newest_records_stay_and_with_them_the_ids_that_may_be_sent_again(till):
+    [till.sell() for _ in range(20)]
+    till.clock.wall += 500 * DAY
+    everyone_has_all(till)
+    drop_all(till)
+    assert [one["seq"] for one in till.records()] == list(range(17, 22))
+    found = till.ledger.find(till.records()[0]["sale_id"])
+    assert found == till.records()[0]
+
+
+def test_a_record_made_before_the_clock_was_set_is_not_taken_for_an_old_one(till):
+    till.clock.trusted = False
+    till.clock.wall -= 20_000 * DAY
+    [till.sell() for _ in range(20)]
+    till.clock.trusted = True
+    till.clock.wall += 20_000 * DAY
+    [till.sell() for _ in range(10)]
+    everyone_has_all(till)
+    assert drop_all(till) == 0
+    till.clock.wall += 401 * DAY
+    [till.sell() for _ in range(5)]
+    everyone_has_all(till)
+    assert drop_all(till) > 20
+
+
+def test_a_whole_epoch_can_go_and_receipts_of_the_rest_are_found(till):
+    [till.sell() for _ in range(8)]
+    (till.folder / "machine-id").write_text("another")
+    till.reopen()
+    recent = [till.sell() for _ in range(12)]
+    till.clock.wall += 500 * DAY
+    everyone_has_all(till)
+    assert drop_all(till) == 9 + 8
+    assert {one["epoch"] for one in till.records()} == {recent[0]["epoch"]}
+
+
+def test_the_running_till_drops_what_is_old_and_goes_on_selling(pos):
+    pos.configuration.update(retention_check_seconds=0.05, retention_days=1)
+    pos.assign()
+    pos.start()
+    receipt = pos.sell(sale()).json()
+    pos.data.joinpath("cursors").mkdir()
+    for consumer in ("sync", "aggregator"):
+        cursor = {"epoch": receipt["epoch"], "seq": receipt["seq"], "time": "t"}
+        pos.data.joinpath("cursors", f"{consumer}.json").write_text(json.dumps(cursor))
+    assert pos.sell(sale()).status_code == 201
+    assert len(records(pos)) == 3  # nothing of today goes
+
+
+def test_a_cloud_that_is_ahead_begins_a_new_epoch_that_names_its_head(till):
+    till.sell()
+    position = till.ledger.position
+    for behind in (
+        CloudHead(position.epoch, position.seq, position.hash),
+        CloudHead(position.epoch, 1, till.records()[0]["hash"]),
+        CloudHead("0" * 16, 99, "0" * 64),
+    ):
+        assert follow(till.ledger, behind) is False
+    ahead = CloudHead(position.epoch, position.seq + 3, "a" * 64)
+    with till.ledger.connection:
+        assert follow(till.ledger, ahead) is True
+    opening = till.records()[-1]
+    assert opening["body"]["reason"] == "cloud_ahead"
+    assert opening["body"]["previous"] == {"epoch": ahead.epoch, "seq": ahead.seq, "hash": ahead.hash}
+    assert opening["epoch"] > position.epoch
+    assert follow(till.ledger, ahead) is False
+
+
+def test_a_cloud_that_says_something_else_of_the_same_number_begins_a_new_epoch(till):
+    till.sell()
+    position = till.ledger.position
+    with till.ledger.connection:
+        assert follow(till.ledger, CloudHead(position.epoch, position.seq, "b" * 64)) is True
+    assert till.sell()["receipt_no"].endswith("-000000001")
+
+
+def test_a_running_till_hears_of_a_cloud_that_is_ahead(selling):
+    receipt = selling.sell(sale()).json()
+    head = {"epoch": receipt["epoch"], "seq": receipt["seq"] + 1, "hash": "c" * 64, "time": "t"}
+    (selling.data / "cloud_heads.part").write_text(json.dumps(head))
+    (selling.data / "cloud_heads.part").replace(selling.data / "cloud_heads.json")
+    for _ in range(200):
+        if selling.health()["epoch"] != receipt["epoch"]:
+            break
+        selling.client.get("/v1/health")
+    following = selling.sell(sale()).json()
+    for _ in range(200):
+        if following["epoch"] > receipt["epoch"]:
+            break
+        following = selling.sell(sale()).json()
+    assert following["epoch"] > receipt["epoch"]
+    assert following["receipt_no"] != receipt["receipt_no"]
+    assert selling.health()["records"] == len(records(selling))
+
+
+def test_a_cited_receipt_is_read_strictly():
+    with pytest.raises(ValueError, match="hash"):
+        CitedReceipt.model_validate({"thing": "t", "epoch": "0" * 16, "seq": 1, "hash": "0"})
