@@ -97,7 +97,7 @@ class _Reader:
             for row in self._rows:
                 yield self._product(self._rows.line_num, row)
         except csv.Error as error:
-            self._problems.append(f"line {self._rows.line_num}: {error}; what follows was not read")
+            self._problems.append(f"line {self._rows.line_num + 1}: {error}; what follows was not read")
 
     def _product(self, line: int, row: Mapping[str | None, str | list[str] | None]) -> Product | None:
         values = {name: value.strip() for name, value in row.items() if name and isinstance(value, str)}

@@ -104,6 +104,8 @@ class CatalogueFetcher:
 
     def _make_room(self, wanted: Wanted) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
+        for left in self._folder.glob(".*.partial"):  # by a power cut
+            left.unlink()
         free = shutil.disk_usage(self._folder).free
         if free < wanted.size + ROOM_BYTES:
             raise CatalogueError(f"the disk has {free} bytes free, too few for a catalogue of {wanted.size}")

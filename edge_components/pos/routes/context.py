@@ -26,4 +26,6 @@ class Context:
 
     def circumstances(self, request: Request, assignment: Assignment) -> Circumstances:
         """What a basket that arrives now is held against."""
-        return self.rules.circumstances(assignment, paired=terminal_of(request))
+        return self.rules.circumstances(
+            assignment, find=self.till.catalogue.finder, paired=terminal_of(request)
+        )
