@@ -13,6 +13,7 @@ from typing import Any
 from edge_components.edgekit import config, money
 
 from ..assignment import Assignment
+from ..clock import Clock
 from ..settings import Settings
 from . import hours
 from .circumstances import Circumstances, Item
@@ -31,6 +32,7 @@ class LiveRules:
         self._settings = settings
         self._changed = changed
         self._said: set[str] = set()
+        self._clock = Clock()
         self._tax_rates = self._usable(settings)
 
     def circumstances(
@@ -38,12 +40,11 @@ class LiveRules:
         assignment: Assignment,
         *,
         find: Callable[[str], Item | None] | None = None,
-        clock_synchronized: bool = True,
         paired: str | None = None,
     ) -> Circumstances:
         """What a basket is held against at this moment."""
         settings = self._settings
-        now = datetime.now(UTC) if clock_synchronized else None
+        now = datetime.now(UTC) if self._clock.synchronized() else None
         return Circumstances(assignment, self._tax_rates, settings.rules, find, now, paired)
 
     def take(self, found: Mapping[str, Any]) -> None:

@@ -1,0 +1,92 @@
+// The receipt: on the screen and, through the browser, on paper. First "safe on this till", then "in the cloud".
+
+import { get, request } from "./delivery.js";
+import { $, make, pause, row } from "./dom.js";
+import { t } from "./language.js";
+import { state } from "./state.js";
+
+const LAST = "greentill.last";
+
+function lineRows(line) {
+  const { money, quantity } = state.format;
+  const scale = line.quantity_scale ?? 0;
+  const pieces = scale ? `${quantity(line.quantity, scale)} ${t("kg")}` : String(line.quantity);
+  return row(`${pieces} × ${line.description || line.sku}`, money(line.total));
+}
+
+function paidRows(body) {
+  const rows = body.payments.map(({ method, amount }) => row(t(method), state.format.money(amount)));
+  const given = JSON.parse(localStorage.getItem("greentill.given") ?? "null");
+  if (given?.sale_id === body.sale_id && given?.received !== undefined) {
+    rows.push(row(t("received"), state.format.money(given.received)), row(t("change"), state.format.money(given.change), "sum"));
+  }
+  return rows;
+}
+
+function facts(body, answer) {
+  const line = row(answer.receipt_no, `${answer.business_date} · ${body.terminal} · ${body.cashier}`, "facts");
+  const where = row(state.till.store, `${state.till.thing} ${answer.seq || ""}`, "facts");
+  return [line, where];
+}
+
+/** The code that brings a sale back for a refund, as a picture; the till draws it. */
+async function code(answer) {
+  if (!answer.hash) return null;
+  const text = `GT1:${state.till.thing}:${answer.epoch}:${answer.seq}:${answer.hash}`;
+  try {
+    const found = await request(`/v1/codes/${text}/qr.svg`);
+    if (!found.ok) return null;
+    const source = `data:image/svg+xml;base64,${btoa(await found.text())}`;
+    return make("img", "", { src: source, alt: t("receipt.code"), className: "code" });
+  } catch {
+    return null;
+  }
+}
+
+/** Show what was recorded; `kind` is sale, refund or training. */
+export function showReceipt(body, answer, kind) {
+  localStorage.setItem(LAST, JSON.stringify({ body, answer, kind }));
+  const { money } = state.format;
+  const total = row(t(kind === "refund" ? "refund.back" : "total"), money(body.totals.total), "sum");
+  const title = kind === "sale" ? [] : [make("h4", t(kind === "refund" ? "refund" : "training.receipt"))];
+  $("receipt").replaceChildren(make("h3", state.till.store_name), ...title, ...body.lines.map(lineRows), total, ...paidRows(body), ...facts(body, answer));
+  $("done-title").textContent = t(kind === "refund" ? "refund.done" : "thanks");
+  $("done").showModal();
+  $("next").focus();
+  if (kind === "training") return tell("training");
+  code(answer).then((picture) => picture && $("receipt").append(picture));
+  return follow(answer.sale_id);
+}
+
+function tell(where) {
+  $("safety").dataset.delivered = where;
+  $("safety").textContent = t({ false: "safe", true: "in_cloud", training: "training.nothing" }[where]);
+}
+
+/** As long as the receipt is shown, look whether the cloud has it. */
+async function follow(saleId) {
+  tell("false");
+  while ($("done").open && saleId) {
+    const found = await get(`/v1/sales/${saleId}`);
+    if (found?.status === 200 && found.body.delivered) return tell("true");
+    await pause(1000);
+  }
+  return undefined;
+}
+
+export function showLast() {
+  try {
+    const { body, answer, kind } = JSON.parse(localStorage.getItem(LAST));
+    showReceipt(body, answer, kind);
+  } catch {
+    $("found").textContent = t("no_receipt");
+  }
+}
+
+export function wireReceipt() {
+  $("next").onclick = () => $("done").close();
+  $("print").onclick = () => print();
+  $("done").addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() === "p" && !event.ctrlKey && !event.metaKey) print();
+  });
+}

@@ -1,0 +1,81 @@
+// What can be touched or searched for.
+
+import { departments, loadProducts, products, search, byCode } from "./catalogue.js";
+import { $, make } from "./dom.js";
+import { t } from "./language.js";
+import { minorUnits } from "./money.js";
+import { showBasket } from "./lines.js";
+import { state } from "./state.js";
+import { weigh } from "./weighing.js";
+
+let department = null; // all of them
+let shown = [];
+let asked = 0;
+
+function choose(product) {
+  if (product.sold_by === "weight") weigh(product);
+  else showBasket(state.basket.add(product, state.till.currency_exponent));
+}
+
+function departmentButton(name) {
+  const button = make("button", name ?? t("all"), { type: "button" });
+  button.setAttribute("aria-pressed", String(name === department));
+  button.onclick = () => {
+    department = name;
+    showShelf();
+  };
+  return button;
+}
+
+function productButton(product) {
+  const button = make("button", "", { type: "button", className: "product" });
+  button.dataset.hue = String(Math.max(0, departments().indexOf(product.department ?? "")) % 6);
+  const price = state.format.money(minorUnits(product.unit_price, state.till.currency_exponent));
+  const unit = product.sold_by === "weight" ? ` / ${t("kg")}` : "";
+  button.append(make("small", product.department ?? ""), make("span", product.description), make("b", price + unit));
+  button.onclick = () => choose(product);
+  return button;
+}
+
+export function showShelf() {
+  $("departments").replaceChildren(...[null, ...departments().filter(Boolean)].map(departmentButton));
+  const wanted = shown.filter((one) => department === null || one.department === department);
+  $("products").replaceChildren(...wanted.map(productButton));
+}
+
+async function find() {
+  const text = $("search").value;
+  const mine = ++asked;
+  const found = await search(text);
+  if (mine !== asked) return; // a later question was answered first
+  shown = found;
+  department = null;
+  $("found").textContent = text && !found.length ? t("nothing_found") : "";
+  showShelf();
+}
+
+async function take(event) {
+  event.preventDefault();
+  const text = $("search").value.trim();
+  if (!text) return;
+  const product = (await byCode(text)) ?? (await only(text));
+  $("found").textContent = product ? "" : t("unknown_code", { code: text });
+  if (!product) return;
+  $("search").value = "";
+  await find();
+  choose(product);
+}
+
+async function only(text) {
+  const found = await search(text);
+  return found.length === 1 ? found[0] : null;
+}
+
+/** Load what the till sells and listen for what is chosen. */
+export async function wireShelf() {
+  await loadProducts(state.till);
+  shown = products();
+  $("search").oninput = find;
+  $("finder").onsubmit = take;
+  $("products").addEventListener("choose", (event) => choose(event.detail));
+}
