@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,50 +49,59 @@ class LedgerFile:
         """Every row that can be reached, in epoch and seq order; around a damaged page, from both sides."""
         reached = ("", 0)
         try:
-            for row in self._from(reached, inclusive=False):
+            for row in self._from(reached):
                 reached = (row.epoch, row.seq)
                 yield row
         except DAMAGE as error:
             where = f"after epoch {reached[0]} seq {reached[1]}" if reached[0] else "from the beginning"
             self.damage.append(f"the file is damaged {where}: {error}")
-            beyond = self._first_beyond(reached)
-            if beyond is not None:
-                yield from self._until_damage(beyond)
+            yield from self._beyond(reached)
 
-    def _until_damage(self, place: tuple[str, int]) -> Iterator[Row]:
+    def _beyond(self, reached: tuple[str, int]) -> Iterator[Row]:
+        """Rows behind the damage: how far they reach down is found from the end."""
+        lowest = self._lowest_from_the_end(reached)
         try:
-            yield from self._from(place, inclusive=True)
+            # A seek to the lowest one would run into the damage beside it; going down to it doesn't.
+            first = [row for row in self._down_to(lowest) if (row.epoch, row.seq) > reached]
+            yield from reversed(first)
+            if first:
+                yield from self._from((first[0].epoch, first[0].seq))
         except DAMAGE as error:
-            self.damage.append(f"the file is damaged again, beyond epoch {place[0]} seq {place[1]}: {error}")
+            self.damage.append(f"the file is damaged again: {error}")
 
-    def _from(self, place: tuple[str, int], *, inclusive: bool) -> Iterator[Row]:
-        while True:
-            relation = ">=" if inclusive else ">"
-            sql = f"SELECT {_COLUMNS} FROM records WHERE (epoch, seq) {relation} (?, ?) ORDER BY epoch, seq LIMIT {PAGE}"  # noqa: S608, E501 - constants
-            count = 0
-            for values in self._connection.execute(
-                sql, place
-            ):  # row by row: what comes before damage is kept
-                row = Row(*values)
-                count += 1
-                place, inclusive = (row.epoch, row.seq), False
-                yield row
-            if count < PAGE:
-                return
-
-    def _first_beyond(self, reached: tuple[str, int]) -> tuple[str, int] | None:
-        """The lowest place that can be reached from the end, above `reached`."""
-        lowest = None
+    def _lowest_from_the_end(self, reached: tuple[str, int]) -> list[tuple[str, int]]:
+        """Up to two places, the lowest ones above `reached` that can be reached from the end."""
+        lowest: deque[tuple[str, int]] = deque(maxlen=2)
         try:
             for epoch, seq in self._connection.execute(
                 "SELECT epoch, seq FROM records ORDER BY epoch DESC, seq DESC"
             ):
                 if (epoch, seq) <= reached:
                     break
-                lowest = (str(epoch), int(seq))
+                lowest.append((str(epoch), int(seq)))
         except DAMAGE:
-            return lowest
-        return lowest
+            return list(lowest)
+        return list(lowest)
+
+    def _down_to(self, places: list[tuple[str, int]]) -> list[Row]:
+        if not places:
+            return []
+        sql = f"SELECT {_COLUMNS} FROM records WHERE (epoch, seq) <= (?, ?) ORDER BY epoch DESC, seq DESC LIMIT ?"  # noqa: S608, E501 - constants
+        return [Row(*values) for values in self._connection.execute(sql, (*places[0], len(places)))]
+
+    def _from(self, place: tuple[str, int]) -> Iterator[Row]:
+        sql = f"SELECT {_COLUMNS} FROM records WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT {PAGE}"  # noqa: S608 - constants
+        while True:
+            count = 0
+            for values in self._connection.execute(
+                sql, place
+            ):  # row by row: what comes before damage is kept
+                row = Row(*values)
+                count += 1
+                place = (row.epoch, row.seq)
+                yield row
+            if count < PAGE:
+                return
 
 
 @contextmanager

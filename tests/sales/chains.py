@@ -37,7 +37,7 @@ def chain(
                     "terminal": None if seq == 1 else "T1",
                     "cashier": None if seq == 1 else "C1",
                     "sale_id": None if seq == 1 else f"{thing}-{epoch}-{seq}",
-                    "receipt_no": None if seq == 1 else f"A-{seq:09d}",
+                    "receipt_no": None if seq == 1 else f"A-{seq - 1:09d}",
                     "business_date": day,
                     "recorded_at": f"{day}T12:00:{seq:02d}.000000Z",
                     "clock_synchronized": True,

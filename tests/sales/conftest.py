@@ -25,11 +25,22 @@ def fleet(monkeypatch) -> Iterator[Cloud]:
 @pytest.fixture
 def shelf(fleet: Cloud) -> Shelf:
     names = fleet.names
+    index = {
+        "IndexName": "by-store-date",
+        "KeySchema": [
+            {"AttributeName": "store_date", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        "Projection": {"ProjectionType": "ALL"},
+    }
     for table, key in ((names.sales_table, ("pk", "sk")), (names.registry_table, ("thing",))):
+        of_sales = table == names.sales_table
+        attributes = (*key, "store_date") if of_sales else key
         fleet.dynamodb.create_table(
             TableName=table,
             BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in key],
+            **({"GlobalSecondaryIndexes": [index]} if of_sales else {}),
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in attributes],
             KeySchema=[
                 {"AttributeName": name, "KeyType": kind}
                 for name, kind in zip(key, ("HASH", "RANGE"), strict=False)
