@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,6 +134,10 @@ class World:
     def settle(self, *, restored: bool) -> None:
         """With all faults gone, everything arrives, once, and what ever arrived is still there."""
         self.proxy.always, self.proxy.faults = None, []
+        self.sync.drain()
+        time.sleep(
+            self.sync.settings.segment_seconds * 1.5
+        )  # by a moved clock the last segment is still young
         self.sync.drain()
         with LedgerReader(self.pos.data / "ledger.db") as reader:
             rows, place = [], ("", 0)

@@ -126,7 +126,7 @@ class Till:
         self.environment: dict[str, dict[str, str]] = {}
         (folder / "machine-id").write_text(f"{serial}\n", encoding="ascii")
         (self.data / "assignment.json").write_text(json.dumps({**ASSIGNMENT, "thing": self.thing}))
-        self._configure(
+        self.configure(
             "pos",
             os.environ,
             data_dir=str(self.data),
@@ -152,9 +152,9 @@ class Till:
     def configure_sync(self, environment: Mapping[str, str], **settings: Any) -> None:
         """What sync is told; times are short, as a run of minutes needs."""
         values = {"thing": self.thing, "data_dir": str(self.data), "retry_cap_seconds": 2.0, **settings}
-        self._configure("sync", environment, **{"segment_seconds": 5.0, **values})
+        self.configure("sync", environment, **{"segment_seconds": 5.0, **values})
 
-    def _configure(self, name: str, environment: Mapping[str, str], **settings: Any) -> None:
+    def configure(self, name: str, environment: Mapping[str, str], **settings: Any) -> None:
         path = self.folder / f"{name}.json"
         path.write_text(json.dumps(settings), encoding="utf-8")
         added = {"GREENTILL_CONFIGURATION": str(path), "PYTHONPATH": str(ROOT)}
