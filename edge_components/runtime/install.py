@@ -24,10 +24,11 @@ from pathlib import Path
 RUNTIMES = Path("/var/lib/greentill/runtime")
 IMPORTS = (
     "apsw",
-    "awsiot.greengrasscoreipc.clientv2",
+    "argon2",
     "boto3.session",
     "fastapi",
     "httptools",
+    "segno",
     "uvicorn",
     "uvloop",
 )
