@@ -15,9 +15,11 @@ from botocore.exceptions import ClientError
 from catalogue.errors import CatalogueError
 from catalogue.products import Product
 from catalogue.snapshot import Version, build, content_digest, stamp
+from infra.names import Names
 from infra.settings import Store
 
 Progress = Callable[[str], None]
+LATEST = "latest.json"
 _ABSENT = ("NoSuchKey", "404")
 _THERE = ("PreconditionFailed", "412")
 
@@ -70,7 +72,7 @@ def publish(
 
 def latest(s3: Any, bucket: str, store: str) -> Latest | None:
     """What a store has; None before its first catalogue. Raises CatalogueError for what is no latest.json."""
-    key = f"catalogue/{store}/latest.json"
+    key = Names.catalogue_key(store, LATEST)
     try:
         text = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
@@ -108,7 +110,7 @@ def _publish(shelf: Shelf, base: Path, products: Sequence[Product], store: Store
 
 
 def _put(shelf: Shelf, store: str, made: Latest, content: bytes) -> None:
-    key = f"catalogue/{store}/{made.version}.sqlite.gz"
+    key = Names.catalogue_key(store, f"{made.version}.sqlite.gz")
     packed = gzip.compress(content, mtime=0)
     try:
         shelf.s3.put_object(
@@ -122,7 +124,7 @@ def _put(shelf: Shelf, store: str, made: Latest, content: bytes) -> None:
             raise CatalogueError(f"{key} is there with other content; publish again in a second") from error
     shelf.s3.put_object(
         Bucket=shelf.bucket,
-        Key=f"catalogue/{store}/latest.json",
+        Key=Names.catalogue_key(store, LATEST),
         Body=json.dumps(asdict(made)).encode() + b"\n",
         ContentType="application/json",
     )

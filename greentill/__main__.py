@@ -8,6 +8,7 @@ import typer
 from greentill.console import CommandError, err
 
 GROUPS = {
+    "catalogue": "What stores sell: publish it to their tills.",
     "release": "Build, check and publish component versions.",
     "sales": "Replay baskets through tills; prove what the cloud holds.",
     "till": "Make kits for new tills; see how tills are.",

@@ -149,6 +149,11 @@ class Names:
         _checked("component", short, COMPONENT)
         return f"components/{short}/{digest.removeprefix('sha256:')}/{file}"
 
+    @staticmethod
+    def catalogue_key(store: str, file: str) -> str:
+        """Where a store's catalogue lies in the artifact bucket; `file` is `latest.json` or a snapshot."""
+        return f"catalogue/{_checked('store', store, STORE)}/{file}"
+
     def deployment(self, stage: str) -> str:
         return self.stage_group(stage)
 

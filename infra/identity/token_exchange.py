@@ -36,9 +36,10 @@ class TokenExchange(Construct):
         segments = f"Resource::arn:aws:s3:::{names.sales_bucket}/sales/date={ANY_DATE}/till={THING}/*"
         acknowledge(
             role,
-            "Each wildcard lies behind the till's own name, or below the artifacts that every till installs.",
+            "Each wildcard lies behind the till's own name, or is artifacts and catalogues, for all.",
             f"AwsSolutions-IAM5[{segments}]",
             f"AwsSolutions-IAM5[Resource::arn:aws:s3:::{names.artifact_bucket}/components/*]",
+            f"AwsSolutions-IAM5[Resource::{_catalogues(names)}]",
             f"AwsSolutions-IAM5[Resource::{_own_streams(names)}]",
         )
 
@@ -57,6 +58,12 @@ def statements(names: Names) -> list[iam.PolicyStatement]:
                 "dynamodb:UpdateItem",
             ],
             resources=[names.table_arn(names.sales_table)],
+            conditions=own_keys,
+        ),
+        iam.PolicyStatement(
+            sid="OwnRollups",
+            actions=["dynamodb:PutItem"],
+            resources=[names.table_arn(names.rollups_table)],
             conditions=own_keys,
         ),
         iam.PolicyStatement(
@@ -82,6 +89,11 @@ def statements(names: Names) -> list[iam.PolicyStatement]:
             resources=[f"arn:aws:s3:::{names.artifact_bucket}/components/*"],
         ),
         iam.PolicyStatement(
+            sid="Catalogues",
+            actions=["s3:GetObject"],
+            resources=[_catalogues(names)],
+        ),
+        iam.PolicyStatement(
             sid="ArtifactsRegion",
             actions=["s3:GetBucketLocation"],
             resources=[f"arn:aws:s3:::{names.artifact_bucket}"],
@@ -92,6 +104,11 @@ def statements(names: Names) -> list[iam.PolicyStatement]:
             resources=[_own_streams(names)],
         ),
     ]
+
+
+def _catalogues(names: Names) -> str:
+    """Every store's: a session knows its thing, but nothing of the store that the thing stands in."""
+    return f"arn:aws:s3:::{names.artifact_bucket}/catalogue/*"
 
 
 def _own_streams(names: Names) -> str:

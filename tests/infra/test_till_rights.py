@@ -101,6 +101,21 @@ def test_a_till_installs_artifacts_and_changes_none(till: Principal) -> None:
     assert not till.may("s3:PutObject", artifact)
 
 
+def test_a_till_writes_its_own_sums_and_does_nothing_else_to_them(till: Principal) -> None:
+    rollups = f"arn:aws:dynamodb:{ACCOUNT}:table/greentill-rollups"
+    assert till.may("dynamodb:PutItem", rollups, LeadingKeys=[OWN])
+    assert not till.may("dynamodb:PutItem", rollups, LeadingKeys=[OTHER])
+    assert not till.may("dynamodb:DeleteItem", rollups, LeadingKeys=[OWN])
+    assert not till.may("dynamodb:Scan", rollups, LeadingKeys=[OWN])
+
+
+def test_a_till_reads_catalogues_and_publishes_none(till: Principal) -> None:
+    catalogue = "arn:aws:s3:::greentill-artifacts-123456789012-eu-west-1/catalogue/ST-367/latest.json"
+    assert till.may("s3:GetObject", catalogue)
+    assert not till.may("s3:PutObject", catalogue)
+    assert not till.may("s3:DeleteObject", catalogue)
+
+
 def test_a_till_logs_under_its_own_name(till: Principal) -> None:
     group = f"arn:aws:logs:{ACCOUNT}:log-group:/greentill/tills:log-stream:"
     assert till.may("logs:PutLogEvents", f"{group}{OWN}/pos")
