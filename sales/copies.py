@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from edge_components.edgekit import record
 from edge_components.edgekit.record import RecordError
 from sales.findings import Finding, Kind
+from sales.verified import HashError, verified
 
 Report = Callable[[Finding], None]
 Store = Literal["table", "bucket"]
@@ -58,23 +58,14 @@ def sound(
     if before is not None:
         return before
     try:
-        content = _parsed(text)
+        content = verified(text)
     except RecordError as error:
         report(Finding(Kind.DAMAGED, thing, epoch, seq, f"{store}: {error}"))
         return None
-    if record.record_hash(content) != content["hash"]:
+    except HashError:
         report(Finding(Kind.HASH, thing, epoch, seq, store))
         return None
     known.add(text, content)
-    return content
-
-
-def _parsed(text: bytes) -> Mapping[str, Any]:
-    content = record.parse(text)
-    if not isinstance(content, dict) or set(content) != set(record.KEYS):
-        raise RecordError("not the keys of a record")
-    if record.canonical(content) != text:
-        raise RecordError("not in canonical form")
     return content
 
 

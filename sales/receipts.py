@@ -1,4 +1,4 @@
-"""Finding one receipt without reading a fleet: by its series, then by halving, since numbers grow with seq."""
+"""Finding a receipt without reading a fleet: by its series, then by halving, as numbers grow with seq."""
 
 from __future__ import annotations
 

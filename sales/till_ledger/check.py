@@ -12,6 +12,7 @@ from edge_components.edgekit.ledger import Row
 from edge_components.edgekit.record import ZERO_HASH, RecordError
 from sales.copies import money
 from sales.till_ledger.file import LedgerFile, open_copy
+from sales.verified import HashError, verified
 
 MOST_FAULTS = 1_000  # listed; all are counted
 COLUMNS = ("epoch", "seq", "kind", "sale_id", "receipt_no", "business_date", "recorded_at", "hash")
@@ -124,15 +125,11 @@ def sound_rows(ledger: LedgerFile, report: LedgerReport, progress: Progress = qu
 def _content(row: Row) -> tuple[Mapping[str, Any] | None, str | None]:
     """The record in a row, and why it can't be taken; no record where there is none to speak of."""
     try:
-        content = record.parse(row.record)
-        if not isinstance(content, dict) or set(content) != set(record.KEYS):
-            return None, "it has not the keys of a record"
-        if record.canonical(content) != row.record.encode():
-            return content, "it is not in canonical form"
+        content = verified(row.record.encode())
+    except HashError:
+        return record.parse(row.record), "the hash is not that of the record"
     except (RecordError, UnicodeEncodeError) as error:
         return None, f"it is no record: {error}"
-    if record.record_hash(content) != content["hash"]:
-        return content, "the hash is not that of the record"
     wrong = [name for name in COLUMNS if getattr(row, name) != content[name]]
     return content, f"its columns {', '.join(wrong)} differ from the record" if wrong else None
 
