@@ -42,7 +42,7 @@ class Lan(Pos):
         with self.connect() as device:
             paired = device.post("/v1/terminals/pair", json={"code": code, "terminal": terminal})
         assert paired.status_code == 201
-        return paired.json()["token"]
+        return str(paired.json()["token"])
 
 
 @pytest.fixture
