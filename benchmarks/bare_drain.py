@@ -55,7 +55,7 @@ def main(ledger: str, thing: str, table: str, bucket: str, writers: str) -> None
 
 def _pages(ledger: str, size: int) -> Iterator[list[tuple[Any, ...]]]:
     connection = apsw.Connection(ledger, flags=apsw.SQLITE_OPEN_READONLY)
-    place: tuple[str, int] = ("", 0)
+    place: tuple[Any, Any] = ("", 0)
     sql = (
         "SELECT epoch, seq, kind, sale_id, receipt_no, business_date, recorded_at, hash, record FROM records"
         " WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?"

@@ -57,7 +57,7 @@ def head(ledger: Path) -> tuple[str, int]:
     try:
         row = connection.execute("SELECT epoch, seq FROM records ORDER BY epoch DESC, seq DESC LIMIT 1")
         epoch, seq = row.fetchall()[0]
-        return str(epoch), int(seq)
+        return str(epoch), int(str(seq))
     finally:
         connection.close()
 
@@ -86,8 +86,8 @@ def by_sync(source: Till, folder: Path, target: Target, serial: str) -> Spent:
         ready = folder / "ready"
         ledgers.copy(source.data, ready)
         cpu = cpu_seconds(pid)
-        for suffix in ("-wal", "-shm", ""):
-            (ready / f"ledger.db{suffix}").rename(till.data / f"ledger.db{suffix}")
+        for path in sorted(ready.iterdir(), reverse=True):  # the database last
+            path.rename(till.data / path.name)
         began = time.perf_counter()
         while _cursor(cursor) != last:
             if time.perf_counter() - began > PATIENCE or till.running["sync"].poll() is not None:

@@ -36,16 +36,16 @@ def make(folder: Path, records: int, **pos: Any) -> Till:
 def copy(source: Path, target: Path) -> None:
     """The ledger of a till that is off, for another one."""
     target.mkdir(parents=True, exist_ok=True)
-    for suffix in ("", "-wal", "-shm"):
-        shutil.copyfile(source / f"ledger.db{suffix}", target / f"ledger.db{suffix}")
+    for path in source.glob("ledger.db*"):
+        shutil.copyfile(path, target / path.name)
 
 
 def _fill(path: Path, records: int) -> None:
     connection = apsw.Connection(str(path))
     try:
         rows = connection.execute("SELECT record FROM records ORDER BY epoch, seq").fetchall()
-        last = json.loads(rows[-1][0])
-        sales = [one for one in (json.loads(row[0]) for row in rows) if one["kind"] == "sale"]
+        last = json.loads(str(rows[-1][0]))
+        sales = [one for one in (json.loads(str(row[0])) for row in rows) if one["kind"] == "sale"]
         left, number = records - len(rows), int(last["receipt_no"][-9:])
         templates = itertools.cycle(sales)
         while left > 0:

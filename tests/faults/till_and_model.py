@@ -135,9 +135,7 @@ class World:
         """With all faults gone, everything arrives, once, and what ever arrived is still there."""
         self.proxy.always, self.proxy.faults = None, []
         self.sync.drain()
-        time.sleep(
-            self.sync.settings.segment_seconds * 1.5
-        )  # by a moved clock the last segment is still young
+        time.sleep(self.sync.settings.segment_seconds * 1.5)  # by a moved clock a segment is young
         self.sync.drain()
         with LedgerReader(self.pos.data / "ledger.db") as reader:
             rows, place = [], ("", 0)
