@@ -13,6 +13,7 @@ from rich.progress import Progress
 from greentill import sales_output as show
 from greentill.console import CommandError, JsonOption, err, out, print_json
 from greentill.sales_output import progress
+from greentill.sales_recompute import recompute_command
 from infra.errors import SettingsError
 from sales import journal as journals
 from sales.access import AccessError, cloud
@@ -28,6 +29,7 @@ from sales.till_ledger.delivery import DeliveryError, recover
 from sales.till_ledger.file import LedgerFileError
 
 app = typer.Typer()
+app.command("recompute")(recompute_command)
 LedgerArgument = Annotated[
     Path, typer.Argument(help="A till's ledger.db; its -wal is read too if it is beside.")
 ]

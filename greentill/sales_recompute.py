@@ -1,0 +1,47 @@
+"""`greentill sales recompute`: a business date added up again from the bucket."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.table import Table
+
+from greentill.console import CommandError, JsonOption, err, out, print_json
+from infra.errors import SettingsError
+from sales.access import AccessError, cloud
+from sales.recompute import Recomputed, recompute
+
+
+def recompute_command(
+    date: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The business date.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Add up a business date from S3 and hold it against the tills' own sums; exit 1 when they differ.
+
+    Example: greentill sales recompute --date 2026-11-21
+    """
+    try:
+        found = recompute(cloud(), f"{date:%Y-%m-%d}")
+    except (SettingsError, AccessError) as error:
+        raise CommandError(str(error)) from error
+    except (ClientError, BotoCoreError) as error:
+        raise CommandError(f"{error}; is the fleet deployed in this account and Region?") from error
+    if as_json:
+        print_json(found.document())
+    else:
+        _print(found)
+    if not found.sound:
+        raise typer.Exit(1)
+
+
+def _print(found: Recomputed) -> None:
+    table = Table("till", "epoch", "records", "sales", "refunds", "voids", "tax", "against the till's own")
+    for day in found.days:
+        sums = (day.computed.sums[name] for name in ("sales", "refunds", "voids", "tax"))
+        table.add_row(
+            day.thing, day.computed.epoch, str(day.computed.count), *(f"{one:,}" for one in sums), day.state
+        )
+    out.print(table)
+    for problem in (*map(str, found.findings), *found.unusable):
+        err.print(problem, style="red", highlight=False, soft_wrap=True, markup=False)
