@@ -24,6 +24,11 @@ def fleet(monkeypatch) -> Iterator[Cloud]:
 
 @pytest.fixture
 def shelf(fleet: Cloud) -> Shelf:
+    return make_shelf(fleet)
+
+
+def make_shelf(fleet: Cloud) -> Shelf:
+    """The tables and the bucket that the Storage stack makes."""
     names = fleet.names
     index = {
         "IndexName": "by-store-date",

@@ -1,0 +1,53 @@
+"""`greentill sales` explains itself, and says in one sentence what to do when it can't go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from greentill import sales as commands
+from greentill.console import CommandError
+
+GROUP = typer.main.get_command(commands.app)
+NAMES = sorted(GROUP.commands)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_help_with_an_example_and_json(name: str) -> None:
+    result = CliRunner().invoke(commands.app, [name, "--help"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    assert f"Example: greentill sales {name}" in " ".join(result.stdout.split())
+    assert "--json" in result.stdout
+
+
+def test_the_commands_of_the_group_are_the_documented_ones() -> None:
+    usage = (Path(__file__).parents[2] / "docs/usage.md").read_text()
+    assert [name for name in NAMES if f"greentill sales {name}" not in usage] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["verify", "nowhere/ledger.db"], "nowhere/ledger.db can't be read"),
+        (["export", "--store", "ST-1", "--date", "soon"], "is no date; write"),
+        (["explain", "hello"], "is no receipt number"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_sentence(
+    arguments: list[str], says: str, fleet, shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "cloud", lambda: fleet)
+    result = CliRunner().invoke(commands.app, arguments)
+    assert isinstance(result.exception, CommandError)
+    assert says in str(result.exception)
+    assert "\n" not in str(result.exception)
+
+
+def test_a_fleet_that_is_not_deployed_is_said_so(fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "cloud", lambda: fleet)
+    result = CliRunner().invoke(commands.app, ["export", "--store", "ST-1", "--date", "2026-11-20"])
+    assert isinstance(result.exception, CommandError)
+    assert "is the fleet deployed" in str(result.exception)
