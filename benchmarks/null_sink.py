@@ -35,8 +35,16 @@ def null_sink(folder: Path) -> Iterator[tuple[int, Path]]:
     try:
         yield server.sockets[0].getsockname()[1], certificate
     finally:
+        asyncio.run_coroutine_threadsafe(_end_connections(), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
+
+
+async def _end_connections() -> None:
+    serving = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in serving:
+        task.cancel()
+    await asyncio.gather(*serving, return_exceptions=True)
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
