@@ -139,31 +139,31 @@ class Ledger:
     def _append(self, kind: str, body: Mapping[str, Any], moment: Moment, **given: Any) -> dict[str, Any]:
         position, assignment = self.position, self.assignment
         date = business_date(moment, assignment, position.business_date)
-        written = record.seal(
-            {
-                "v": record.VERSION,
-                "epoch": position.epoch,
-                "seq": position.seq + 1,
-                "kind": kind,
-                "thing": assignment.thing,
-                "store": assignment.store,
-                "terminal": None,
-                "cashier": None,
-                "sale_id": None,
-                "receipt_no": None,
-                "business_date": date,
-                "recorded_at": moment.text,
-                "clock_synchronized": self._clock.synchronized(),
-                "boot_id": self._clock.boot_id,
-                "monotonic_ns": moment.monotonic & record.MAX_INTEGER,  # 104 days, then from 0 again
-                "catalogue_version": self.catalogue_version,
-                "body": body,
-                "exceptions": [],
-                "prev_hash": position.hash,
-                **given,
-            }
-        )
-        self._insert(written)
+        unsealed = {
+            "v": record.VERSION,
+            "epoch": position.epoch,
+            "seq": position.seq + 1,
+            "kind": kind,
+            "thing": assignment.thing,
+            "store": assignment.store,
+            "terminal": None,
+            "cashier": None,
+            "sale_id": None,
+            "receipt_no": None,
+            "business_date": date,
+            "recorded_at": moment.text,
+            "clock_synchronized": self._clock.synchronized(),
+            "boot_id": self._clock.boot_id,
+            "monotonic_ns": moment.monotonic & record.MAX_INTEGER,  # 104 days, then from 0 again
+            "catalogue_version": self.catalogue_version,
+            "body": body,
+            "exceptions": [],
+            "prev_hash": position.hash,
+            **given,
+        }
+        sealed, text = record.sealed_text(unsealed)
+        written = {**unsealed, "hash": sealed}
+        self._insert(written, text)
         self._position = replace(
             position,
             seq=written["seq"],
@@ -174,9 +174,9 @@ class Ledger:
         )
         return written
 
-    def _insert(self, written: Mapping[str, Any]) -> None:
+    def _insert(self, written: Mapping[str, Any], text: str) -> None:
         columns = ("epoch", "seq", "kind", "sale_id", "receipt_no", "business_date", "recorded_at", "hash")
-        values = (*(written[column] for column in columns), record.canonical(written).decode())
+        values = (*(written[column] for column in columns), text)
         self.connection.execute("INSERT INTO records VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", values).fetchall()
 
 

@@ -1,6 +1,7 @@
 """Keys that can be read back, and money that never loses a cent."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,20 @@ def test_no_key_is_made_that_could_not_be_read_back():
         keys.segment_key("2026-11-21", "a/b", "a" * 16, first=1, last=2, last_hash=HASH)
     with pytest.raises(keys.KeyFormatError):
         keys.segment_key("2026-11-21", "a", "a" * 16, first=3, last=2, last_hash=HASH)
+
+
+@given(
+    st.integers(-(10**9), 10**9),
+    st.integers(0, 6),
+    st.from_regex(r"-?[0-9]{1,6}(\.[0-9]{1,6})?", fullmatch=True),
+    st.integers(0, 4),
+)
+def test_a_line_total_is_the_exact_product_rounded_once(quantity, scale, unit_price, exponent):
+    exact = Fraction(quantity, 10**scale) * Fraction(unit_price) * 10**exponent
+    assert money.line_total(quantity, scale, unit_price, exponent) == money.half_up(exact)
+
+
+def test_a_price_that_is_no_decimal_number_is_refused():
+    for text in ("1e3", "", "1.", ".5", "NaN"):
+        with pytest.raises(money.MoneyError):
+            money.line_total(1, 0, text, 2)
