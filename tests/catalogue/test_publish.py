@@ -42,7 +42,7 @@ def test_a_store_gets_a_snapshot_and_its_name(s3: Any, publisher: Publisher, tmp
         "2026-11-21T12:01:00Z",
     )
     found = snapshot(s3, key, tmp_path)
-    assert dict(found.execute("SELECT key, value FROM meta")) == {  # type: ignore[arg-type]
+    assert dict(found.execute("SELECT key, value FROM meta")) == {
         "version": version,
         "store": "ST-367",
         "currency": "USD",
