@@ -13,7 +13,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from edge_components.edgekit.files import write_json
 from edge_components.sync.cloud import Cloud
-from edge_components.sync.errors import AssignmentError, NotAwsError
+from edge_components.sync.errors import AssignmentError
 from edge_components.sync.settings import Settings
 
 log = logging.getLogger("sync")
@@ -42,8 +42,6 @@ class AssignmentFetcher:
             Key={"thing": {"S": self._settings.thing}},
             ConsistentRead=True,
         )
-        if not answer.get("ResponseMetadata", {}).get("RequestId"):
-            raise NotAwsError("GetItem was answered without a request id")
         row = answer.get("Item")
         if row is None:
             raise AssignmentError(

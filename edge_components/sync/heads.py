@@ -16,7 +16,6 @@ from edge_components.edgekit import keys
 from edge_components.edgekit.files import write_json
 from edge_components.edgekit.ledger import Head
 from edge_components.sync.cloud import Cloud
-from edge_components.sync.errors import NotAwsError
 from edge_components.sync.settings import Settings
 
 log = logging.getLogger("sync")
@@ -59,8 +58,6 @@ class CloudHeads:
             Limit=2,
             ConsistentRead=True,
         )
-        if "Items" not in answer:
-            raise NotAwsError("Query was answered without Items")
         return _highest_of(answer["Items"])
 
     def _tell(self, head: Head) -> None:

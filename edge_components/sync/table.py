@@ -115,8 +115,6 @@ class TableSink:
         table, thing = self._settings.sales_table, self._settings.thing
         requests = [{"PutRequest": {"Item": item(thing, row)}} for row in chunk]
         answer: dict[str, Any] = self._cloud.dynamodb.batch_write_item(RequestItems={table: requests})
-        if "UnprocessedItems" not in answer:
-            raise NotAwsError("BatchWriteItem was answered without UnprocessedItems")
         undone = answer["UnprocessedItems"].get(table, [])
         return {int(request["PutRequest"]["Item"]["seq"]["N"]) for request in undone}
 
