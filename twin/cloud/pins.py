@@ -51,6 +51,8 @@ INTERNALS = {
         "_roles",
     ),
     "ministack.services.iot": (
+        "_IMPLEMENTED_SQL_FUNCS",
+        "_MISSING",
         "_MtlsAcceptor",
         "_OWNERSHIP_TOKEN_SECONDS",
         "_WSSession",
@@ -63,6 +65,8 @@ INTERNALS = {
         "_create_job",
         "_delete_job",
         "_describe_endpoint",
+        "_eval_select_expr",
+        "_eval_select_function",
         "_fleet_provisioning_reply",
         "_fleet_rejected",
         "_handle_thing_principals",
