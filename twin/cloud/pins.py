@@ -35,11 +35,18 @@ INTERNALS = {
         "_create_named_query",
         "_delete_named_query",
     ),
+    "ministack.services.cloudformation": ("_stacks",),
+    "ministack.services.cloudformation.handlers": ("_delete_stack_async",),
     "ministack.services.cloudformation.provisioners": (
         "_RESOURCE_HANDLERS",
         "_S3_BUCKET_CONFIGURATIONS",
         "_delete_predecessor",
         "_physical_name",
+    ),
+    "ministack.services.cloudformation.stacks": (
+        "_delete_resource",
+        "_delete_stack_async",
+        "_with_dependencies",
     ),
     "ministack.services.dynamodb": (
         "_tables",
