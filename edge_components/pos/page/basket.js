@@ -29,6 +29,7 @@ export class Basket {
   constructor(storage = localStorage) {
     this.storage = storage;
     this.sale = null; // what is being recorded: from payment to answer it no longer changes
+    this.handBack = 0; // the change of that payment, for the cashier; no part of the sale
     this.start();
     this.load();
   }
@@ -37,6 +38,7 @@ export class Basket {
     this.saleId = uuid7();
     this.lines = [];
     this.sale = null;
+    this.handBack = 0;
   }
 
   add(product, exponent) {
@@ -63,8 +65,9 @@ export class Basket {
   }
 
   /** Fix what will be sent, however often it has to be sent. */
-  close({ terminal, cashier, currency, method }) {
+  close({ terminal, cashier, currency, method, handBack }) {
     const total = this.total;
+    this.handBack = handBack;
     this.sale = {
       sale_id: this.saleId,
       terminal,
@@ -99,8 +102,8 @@ export class Basket {
   }
 
   save() {
-    const { saleId, lines, sale } = this;
-    this.storage.setItem(KEY, JSON.stringify({ saleId, lines, sale }));
+    const { saleId, lines, sale, handBack } = this;
+    this.storage.setItem(KEY, JSON.stringify({ saleId, lines, sale, handBack }));
   }
 
   load() {

@@ -104,10 +104,15 @@ function plain(minor) {
   return exponent ? `${text.slice(0, -exponent)}.${text.slice(-exponent)}` : text;
 }
 
-function showChange() {
+/** What the customer gets back, in minor units; negative while it is not enough. */
+function changeDue() {
   const text = $("received").value;
   const right = /^[0-9]{1,9}([.,][0-9]{0,3})?$/.test(text.trim());
-  const change = right ? minorUnits(text, till.currency_exponent) - basket.total : -1;
+  return right ? minorUnits(text, till.currency_exponent) - basket.total : -1;
+}
+
+function showChange() {
+  const change = changeDue();
   $("change").textContent = change < 0 ? "not enough yet" : money(change);
   $("confirm").disabled = change < 0;
 }
@@ -154,7 +159,7 @@ async function send() {
 }
 
 function finish(receipt) {
-  const { sale } = basket;
+  const { sale, handBack } = basket;
   const rows = sale.lines.map((line) => [`${line.quantity} × ${line.description}`, money(line.total)]);
   const parts = rows.map(([left, right]) => {
     const row = make("p");
@@ -166,6 +171,8 @@ function finish(receipt) {
   const facts = make("p", "", { className: "facts" });
   facts.append(make("span", receipt.receipt_no), make("span", `${receipt.business_date} · ${sale.terminal}`));
   $("receipt").replaceChildren(make("h3", till.store_name), ...parts, total, facts);
+  $("hand-back").hidden = !handBack;
+  $("hand-back").replaceChildren("Change ", make("output", money(handBack)));
   basket.clear();
   showBasket();
   $("done").showModal();
@@ -240,7 +247,9 @@ $("back").onclick = () => $("paying").close();
 $("confirm").onclick = () => {
   $("paying").close();
   const { currency } = till;
-  basket.close({ terminal: $("terminal").value, cashier: $("cashier").value.trim() || "C1", currency, method: $("paying").dataset.method });
+  const { method } = $("paying").dataset;
+  const handBack = method === "cash" ? changeDue() : 0;
+  basket.close({ terminal: $("terminal").value, cashier: $("cashier").value.trim() || "C1", currency, method, handBack });
   send();
 };
 $("again").onclick = () => {
