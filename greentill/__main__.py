@@ -4,6 +4,7 @@ import sys
 from importlib import import_module
 
 import typer
+from rich.markup import escape
 
 from greentill.console import CommandError, err
 
@@ -34,7 +35,7 @@ def main() -> None:
     try:
         build()()
     except CommandError as error:
-        err.print(f"[bold red]error:[/] {error}", highlight=False)
+        err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
 
 

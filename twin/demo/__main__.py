@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
+from rich.markup import escape
 
 from infra.errors import SettingsError
 from sales.dataset import DatasetError
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print("interrupted: ending everything that was started")
         return INTERRUPTED
     except EXPECTED as error:
-        console.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         return 1
     finally:
         if not kept:
