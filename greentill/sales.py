@@ -16,7 +16,7 @@ from sales.access import AccessError, cloud
 from sales.baskets import baskets
 from sales.dataset import DatasetError
 from sales.findings import Group
-from sales.reconcile import Verdict, reconcile
+from sales.reconcile import UnknownTillError, Verdict, find_till, reconcile
 from sales.replay import Summary, replay
 from sales.terminal import Settings, TillUnreachableError
 
@@ -78,7 +78,7 @@ def _print_summary(summary: Summary, journal: Path, *, as_json: bool) -> None:
 
 @app.command("reconcile")
 def reconcile_command(
-    till: Annotated[str | None, typer.Option(help="Only this till (its thing name).")] = None,
+    till: Annotated[str | None, typer.Option(help="Only this till: its serial or thing name.")] = None,
     journal: Annotated[
         list[Path] | None, typer.Option(help="A replay's journal: what terminals were told. May be repeated.")
     ] = None,
@@ -86,8 +86,10 @@ def reconcile_command(
 ) -> None:
     """Prove that the cloud has every sale once, unbroken; exit 1 when one is lost, doubled or broken."""
     try:
-        verdict = reconcile(cloud(), thing=till, journal=journals.read(journal or []))
-    except (SettingsError, AccessError, journals.JournalError) as error:
+        fleet = cloud()
+        thing = find_till(fleet, till) if till else None
+        verdict = reconcile(fleet, thing=thing, journal=journals.read(journal or []))
+    except (SettingsError, AccessError, UnknownTillError, journals.JournalError) as error:
         raise CommandError(str(error)) from error
     except (ClientError, BotoCoreError) as error:
         raise CommandError(f"{error}; is the fleet deployed in this account and Region?") from error
@@ -100,21 +102,42 @@ def reconcile_command(
 
 
 def _print_verdict(verdict: Verdict) -> None:
-    table = Table("till", "head", "in DynamoDB", "in S3", "lost", "doubled", "chain")
+    table = Table("till", "epoch", "seq", "heard", "in DynamoDB", "in S3", "lost", "doubled", "hash chain")
     for till in verdict.tills:
-        head = f"{till.head_epoch} {till.head_seq}" if till.head_epoch else "none heard"
         figures: list[Any] = [
             till.in_table,
             till.in_bucket,
             till.count(Group.LOST),
             till.count(Group.DOUBLED),
         ]
-        chain = "unbroken" if not till.count(Group.BROKEN) else f"{till.count(Group.BROKEN)} faults"
-        table.add_row(till.thing, head, *map(str, figures), chain)
+        broken = till.count(Group.BROKEN)
+        chain = f"{broken} faults" if broken else ("unbroken" if till.epochs else "")
+        head = (till.head_epoch or "", str(till.head_seq or ""), (till.head_time or "never")[:19])
+        table.add_row(till.thing, *head, *map(str, figures), chain)
     out.print(table)
     for till in verdict.tills:
-        after = f"after the head: {till.after_head} records seen, the rest unknown"
-        when = f" (heard {till.head_time})" if till.head_time else ""
-        out.print(f"{till.thing}: {after}{when}", *till.notes, sep="\n  ", highlight=False, soft_wrap=True)
+        if till.after_head:
+            _say(f"{till.thing}: {till.after_head} records came after the last head; they aren't judged yet")
+        for note in till.notes:
+            _say(f"{till.thing}: {note}")
     for finding in verdict.findings:
         out.print(str(finding), style="red", highlight=False, soft_wrap=True, markup=False)
+    _say(_sentence(verdict))
+
+
+def _sentence(verdict: Verdict) -> str:
+    found = f"{verdict.count(Group.LOST)} lost, {verdict.count(Group.DOUBLED)} doubled"
+    if not verdict.clean:
+        return f"{found}, {verdict.count(Group.BROKEN)} broken."
+    if not any(till.epochs for till in verdict.tills):
+        return "Nothing is proven: the cloud has no record of a till yet."
+    told = sum(till.acknowledged for till in verdict.tills)
+    journals_too = f" All {told} receipts of the journals are among them." if told else ""
+    return (
+        f"{found}: every record up to each till's last seq is there once, in both places.{journals_too} "
+        "What a till sold since it was heard isn't known here."
+    )
+
+
+def _say(text: str) -> None:
+    out.print(text, highlight=False, soft_wrap=True, markup=False)
