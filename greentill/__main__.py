@@ -33,7 +33,7 @@ def build() -> typer.Typer:
 def main() -> None:
     """Run the command line; an expected error prints its sentence and sets the exit code."""
     try:
-        build()()
+        build()(prog_name="greentill")
     except CommandError as error:
         err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)

@@ -23,7 +23,10 @@ from sales.terminal import Settings, TillUnreachableError
 app = typer.Typer()
 
 
-@app.command("replay")
+@app.command(
+    "replay",
+    epilog="Example: greentill sales replay --till-url http://127.0.0.1:8080 --journal journal.jsonl",
+)
 def replay_command(
     *,
     till_url: Annotated[str, typer.Option(help="Where the till answers, such as http://127.0.0.1:8080.")],
@@ -76,7 +79,9 @@ def _print_summary(summary: Summary, journal: Path, *, as_json: bool) -> None:
         err.print(f"{summary.left} baskets were not tried in the time allowed; run the same again to go on")
 
 
-@app.command("reconcile")
+@app.command(
+    "reconcile", epilog="Example: greentill sales reconcile --till LOBBY0001 --journal journal.jsonl"
+)
 def reconcile_command(
     till: Annotated[str | None, typer.Option(help="Only this till: its serial or thing name.")] = None,
     journal: Annotated[

@@ -36,7 +36,9 @@ def _explained() -> Iterator[None]:
         raise CommandError(f"{error}; is the fleet deployed in this account and Region?") from error
 
 
-@app.command("kit")
+@app.command(
+    "kit", epilog="Example: greentill till kit --serial 10000000abcd --store ST-367 --stage dev --out kit"
+)
 def kit_command(
     serial: Annotated[
         str | None, typer.Argument(help="The till's serial, on its case or in /proc/cpuinfo.")
@@ -155,7 +157,7 @@ def _make_many(maker: KitMaker, orders: list[Order], out_dir: Path, *, as_json: 
         raise typer.Exit(1)
 
 
-@app.command("status")
+@app.command("status", epilog="Example: greentill till status --stage dev")
 def status_command(
     *,
     stage: Annotated[str | None, typer.Option(help="Only this stage.")] = None,
