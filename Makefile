@@ -38,7 +38,7 @@ destroy: setup ## cdk destroy --all: nothing is left
 	@$(CDK) destroy --all --force
 
 bench: setup ## measure against goals; figures in build/bench.json
-	@$(PY) -m benchmarks
+	@$(PY) -m greentill release build >/dev/null && $(PY) -m benchmarks
 
 lock: ## lock requirements/*.in again
 	@scripts/lock.sh
