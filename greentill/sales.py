@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -41,9 +42,12 @@ def replay_command(
 
     With the journal of an earlier run, goes on where that one stopped.
     """
+    if not _is_address(till_url):
+        raise CommandError(f"--till-url {till_url!r} is no address; give one such as http://127.0.0.1:8080")
     try:
+        kept = journals.Journal(journal)
         chosen = list(baskets([store], limit_per_store=baskets_wanted))
-    except DatasetError as error:
+    except (DatasetError, journals.JournalError) as error:
         raise CommandError(str(error)) from error
     if not chosen:
         raise CommandError(f"the data set has no store {store}; try 367 or 406")
@@ -52,7 +56,7 @@ def replay_command(
         work = replay(
             chosen,
             Settings(till_url, terminal=terminal),
-            journals.Journal(journal),
+            kept,
             within=within,
             progress=lambda _: progress.advance(task),
         )
@@ -63,6 +67,14 @@ def replay_command(
     _print_summary(summary, journal, as_json=as_json)
     if not summary.complete:
         raise typer.Exit(1)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _print_summary(summary: Summary, journal: Path, *, as_json: bool) -> None:
