@@ -18,7 +18,7 @@ def install() -> None:
         if name != NAME:
             return evaluate(name, arguments, *message)
         values = [iot._eval_select_expr(argument, *message) for argument in arguments]
-        if len(values) != 2 or not all(isinstance(value, str) for value in values):  # noqa: PLR2004
+        if len(values) != 2 or not all(isinstance(value, str) for value in values):
             return iot._MISSING
         text, prefix = values
         return text.startswith(prefix)
