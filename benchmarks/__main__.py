@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import benchmarks
@@ -31,7 +32,9 @@ def take(wanted: Iterable[str], console: Console, *, full: bool = False) -> Iter
             try:
                 yield from _module(name).measure(workshop)
             except BenchmarkError as error:
-                console.print(f"[yellow]{name} not taken:[/] {error}", highlight=False)
+                console.print(
+                    f"[yellow]{name} not taken:[/] {escape(str(error))}", highlight=False, soft_wrap=True
+                )
 
 
 def _module(name: str) -> Any:

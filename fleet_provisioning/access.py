@@ -42,7 +42,7 @@ def fleet_access(root: Path = ROOT) -> FleetAccess:
     session = FleetSession(boto3.Session(region_name=settings.fleet.region))
     try:
         account = session.client("sts").get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ValueError) as error:  # ValueError: an endpoint that is no address
         raise ProvisioningError(
             f"the account can't be reached ({error}): are its credentials set?"
         ) from error

@@ -21,6 +21,7 @@ from infra.names import SERIAL, TERMINAL, Names
 from infra.settings import Settings
 
 EXPIRES_DAYS = 30
+LONGEST_DAYS = 3650
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -57,8 +58,8 @@ class Common:
         for key, value in self.environment.items():
             if not VARIABLE.fullmatch(key) or "\n" in value or "\r" in value:
                 raise ProvisioningError(f"--environment {key}=...: give KEY=VALUE on one line")
-        if self.expires_days < 1:
-            raise ProvisioningError(f"--expires-days {self.expires_days}: give at least 1")
+        if not 1 <= self.expires_days <= LONGEST_DAYS:
+            raise ProvisioningError(f"--expires-days {self.expires_days}: give 1 to {LONGEST_DAYS}")
 
 
 class KitMaker:

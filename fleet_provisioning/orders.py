@@ -22,7 +22,9 @@ def read_orders(path: Path) -> list[Order]:
             reader = csv.DictReader(file)
             _check_columns(path, reader.fieldnames or ())
             orders = [_order(path, reader.line_num, line) for line in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise ProvisioningError(f"{path} can't be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise ProvisioningError(f"{path} can't be read as CSV: {error}") from error
     seen: set[str] = set()
     for order in orders:

@@ -4,6 +4,7 @@ import sys
 from importlib import import_module
 
 import typer
+from rich.markup import escape
 
 from greentill.console import CommandError, err
 
@@ -33,9 +34,9 @@ def build() -> typer.Typer:
 def main() -> None:
     """Run the command line; an expected error prints its sentence and sets the exit code."""
     try:
-        build()()
+        build()(prog_name="greentill")
     except CommandError as error:
-        err.print(f"[bold red]error:[/] {error}", highlight=False)
+        err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
 
 

@@ -54,7 +54,7 @@ def _describe(one: building.Built) -> dict[str, Any]:
     }
 
 
-@app.command()
+@app.command(epilog="Example: greentill release build")
 def build(json: JsonOption = False) -> None:
     """Fill dist/ with every component: the same commit gives the same bytes."""
     with _speaking() as progress:
@@ -66,7 +66,7 @@ def build(json: JsonOption = False) -> None:
         out.print(f"{one.component} {one.version}  {one.digest}", highlight=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(epilog="Example: greentill release check --json")
 def check(json: JsonOption = False) -> None:
     """Hold what dist/ has of the working tree against the rules for both nuclei."""
     with _speaking():
@@ -86,7 +86,7 @@ def check(json: JsonOption = False) -> None:
         raise CommandError(f"{len(findings)} findings: correct the recipes, then build again.")
 
 
-@app.command()
+@app.command(epilog="Example: greentill release publish")
 def publish(json: JsonOption = False) -> None:
     """Upload what was built and create its component versions in the account."""
     with _speaking() as progress:
@@ -104,7 +104,7 @@ def publish(json: JsonOption = False) -> None:
         )
 
 
-@app.command()
+@app.command(epilog="Example: greentill release promote --to dev")
 def promote(
     to: Annotated[str, typer.Option("--to", help="The stage whose releases/<stage>.json is written.")],
     json: JsonOption = False,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,7 +22,7 @@ from sales.baskets import baskets
 from sales.dataset import DatasetError
 from sales.explain import ExplainError, explain
 from sales.export import ExportError, days, export
-from sales.reconcile import reconcile
+from sales.reconcile import UnknownTillError, find_till, reconcile
 from sales.replay import Summary, replay
 from sales.terminal import Settings, TillUnreachableError
 from sales.till_ledger.check import check
@@ -35,7 +36,7 @@ LedgerArgument = Annotated[
 ]
 EXPECTED = (
     *(SettingsError, AccessError, journals.JournalError, LedgerFileError),
-    *(DeliveryError, ExplainError, ExportError, OSError),
+    *(DeliveryError, ExplainError, ExportError, UnknownTillError, OSError),
 )
 
 
@@ -50,7 +51,10 @@ def _sentences() -> Iterator[None]:
         raise CommandError(str(error)) from error
 
 
-@app.command("replay")
+@app.command(
+    "replay",
+    epilog="Example: greentill sales replay --till-url http://127.0.0.1:8080 --journal journal.jsonl",
+)
 def replay_command(
     *,
     till_url: Annotated[str, typer.Option(help="Where the till answers, such as http://127.0.0.1:8080.")],
@@ -64,12 +68,13 @@ def replay_command(
     """Sell real baskets through a till; exit 1 unless each got its receipt.
 
     With the journal of an earlier run, goes on where that one stopped.
-
-    Example: greentill sales replay --till-url http://127.0.0.1:8080 --journal journal.jsonl --baskets 20
     """
+    if not _is_address(till_url):
+        raise CommandError(f"--till-url {till_url!r} is no address; give one such as http://127.0.0.1:8080")
     try:
+        kept = journals.Journal(journal)
         chosen = list(baskets([store], limit_per_store=baskets_wanted))
-    except DatasetError as error:
+    except (DatasetError, journals.JournalError) as error:
         raise CommandError(str(error)) from error
     if not chosen:
         raise CommandError(f"the data set has no store {store}; try 367 or 406")
@@ -78,7 +83,7 @@ def replay_command(
         work = replay(
             chosen,
             Settings(till_url, terminal=terminal),
-            journals.Journal(journal),
+            kept,
             within=within,
             progress=lambda _: progress.advance(task),
         )
@@ -89,6 +94,14 @@ def replay_command(
     _print_summary(summary, journal, as_json=as_json)
     if not summary.complete:
         raise typer.Exit(1)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _print_summary(summary: Summary, journal: Path, *, as_json: bool) -> None:
@@ -105,20 +118,21 @@ def _print_summary(summary: Summary, journal: Path, *, as_json: bool) -> None:
         err.print(f"{summary.left} baskets were not tried in the time allowed; run the same again to go on")
 
 
-@app.command("reconcile")
+@app.command(
+    "reconcile", epilog="Example: greentill sales reconcile --till LOBBY0001 --journal journal.jsonl"
+)
 def reconcile_command(
-    till: Annotated[str | None, typer.Option(help="Only this till (its thing name).")] = None,
+    till: Annotated[str | None, typer.Option(help="Only this till: its serial or thing name.")] = None,
     journal: Annotated[
         list[Path] | None, typer.Option(help="A replay's journal: what terminals were told. May be repeated.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove that the cloud has every sale once, unbroken; exit 1 when one is lost, doubled or broken.
-
-    Example: greentill sales reconcile --till greentill-LOBBY0001
-    """
+    """Prove that the cloud has every sale once, unbroken; exit 1 when one is lost, doubled or broken."""
     with _sentences(), progress("checking", "records") as counted:
-        verdict = reconcile(cloud(), thing=till, journal=journals.read(journal or []), counted=counted)
+        fleet = cloud()
+        thing = find_till(fleet, till) if till else None
+        verdict = reconcile(fleet, thing=thing, journal=journals.read(journal or []), counted=counted)
     if as_json:
         print_json(verdict.document())
     else:

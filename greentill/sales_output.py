@@ -90,24 +90,41 @@ def explanation(found: Explanation) -> None:
 
 
 def verdict(found: Verdict) -> None:
-    table = Table("till", "head", "in DynamoDB", "in S3", "lost", "doubled", "chain")
+    table = Table("till", "epoch", "seq", "heard", "in DynamoDB", "in S3", "lost", "doubled", "hash chain")
     for till in found.tills:
-        head = f"{till.head_epoch} {till.head_seq}" if till.head_epoch else "none heard"
         figures: list[Any] = [
             till.in_table,
             till.in_bucket,
             till.count(Group.LOST),
             till.count(Group.DOUBLED),
         ]
-        chain = "unbroken" if not till.count(Group.BROKEN) else f"{till.count(Group.BROKEN)} faults"
-        table.add_row(till.thing, head, *map(str, figures), chain)
+        broken = till.count(Group.BROKEN)
+        chain = f"{broken} faults" if broken else ("unbroken" if till.epochs else "")
+        head = (till.head_epoch or "", str(till.head_seq or ""), (till.head_time or "never")[:19])
+        table.add_row(till.thing, *head, *map(str, figures), chain)
     out.print(table)
     for till in found.tills:
-        after = f"after the head: {till.after_head} records seen, the rest unknown"
-        when = f" (heard {till.head_time})" if till.head_time else ""
-        out.print(f"{till.thing}: {after}{when}", *till.notes, sep="\n  ", highlight=False, soft_wrap=True)
+        if till.after_head:
+            _line(f"{till.thing}: {till.after_head} records came after the last head; they aren't judged yet")
+        for note in till.notes:
+            _line(f"{till.thing}: {note}")
     for finding in found.findings:
-        out.print(str(finding), style="red", highlight=False, soft_wrap=True, markup=False)
+        _line(str(finding), style="red")
+    _line(_conclusion(found))
+
+
+def _conclusion(found: Verdict) -> str:
+    counts = f"{found.count(Group.LOST)} lost, {found.count(Group.DOUBLED)} doubled"
+    if not found.clean:
+        return f"{counts}, {found.count(Group.BROKEN)} broken."
+    if not any(till.epochs for till in found.tills):
+        return "Nothing is proven: the cloud has no record of a till yet."
+    told = sum(till.acknowledged for till in found.tills)
+    journals_too = f" All {told} receipts of the journals are among them." if told else ""
+    return (
+        f"{counts}: every record up to each till's last seq is there once, in both places.{journals_too} "
+        "What a till sold since it was heard isn't known here."
+    )
 
 
 def _line(text: str, **style: Any) -> None:

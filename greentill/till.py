@@ -36,7 +36,9 @@ def _explained() -> Iterator[None]:
         raise CommandError(f"{error}; is the fleet deployed in this account and Region?") from error
 
 
-@app.command("kit")
+@app.command(
+    "kit", epilog="Example: greentill till kit --serial 10000000abcd --store ST-367 --stage dev --out kit"
+)
 def kit_command(
     serial: Annotated[
         str | None, typer.Argument(help="The till's serial, on its case or in /proc/cpuinfo.")
@@ -155,7 +157,7 @@ def _make_many(maker: KitMaker, orders: list[Order], out_dir: Path, *, as_json: 
         raise typer.Exit(1)
 
 
-@app.command("status")
+@app.command("status", epilog="Example: greentill till status --stage dev")
 def status_command(
     *,
     stage: Annotated[str | None, typer.Option(help="Only this stage.")] = None,
@@ -188,16 +190,22 @@ def _store(fleet: FleetAccess, store: str | None) -> str | None:
 
 
 def _table(tills: list[TillStatus]) -> Table:
-    table = Table("till", "store", "stage", "terminals", "state", "health", "connected", "last heard")
+    """`connected` is left out where the account's fleet index doesn't tell it of any till."""
+    indexed = any(till.connected is not None for till in tills)
+    table = Table("till", "store", "stage", "terminals", "state", "health")
+    for name in (*(["connected"] if indexed else []), "last heard"):
+        table.add_column(name)
     for till in tills:
+        connected = {True: "yes", False: "no", None: "?"}[till.connected]
         table.add_row(
             till.thing,
             till.store,
             till.stage,
             ",".join(till.terminals),
-            till.state + (f", claim until {till.claim_expires_at}" if till.claim_expires_at else ""),
+            till.state + (f" until {till.claim_expires_at[:10]}" if till.claim_expires_at else ""),
             till.health or "never heard",
-            {True: "yes", False: "no", None: "?"}[till.connected],
-            till.heard_at or "",
+            *([connected] if indexed else []),
+            (till.heard_at or "")[:19],
         )
+    table.columns[0].no_wrap = True
     return table

@@ -12,7 +12,12 @@ class SettingsError(ValueError):
         self.value = value
         self.allowed = allowed
         problem = f"{key} is missing" if value is None else f"{key}: {value!r} can't be used"
-        super().__init__(f"{problem}; allowed: {allowed}{hint}.")
+        super().__init__(_printable(f"{problem}; allowed: {allowed}{hint}."))
+
+
+def _printable(text: str) -> str:
+    """Half a surrogate pair, which JSON can spell, has no bytes in any output: it is shown as its escape."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def near_miss(value: str, known: Iterable[str]) -> str:

@@ -121,7 +121,9 @@ def _parsed(path: Path) -> Any:
         return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except FileNotFoundError as error:
         raise SettingsError(path.name, None, f"a file at {path}") from error
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise SettingsError(path.name, error.strerror, f"a file that can be read, at {path}") from error
+    except (ValueError, RecursionError) as error:  # not TOML or JSON, not UTF-8, too long a number, too deep
         raise SettingsError(path.name, str(error), f"well-formed {path.suffix[1:].upper()}") from error
 
 

@@ -1,10 +1,13 @@
 """Fill dist/ with components as they are published: recipe, artifacts, manifest."""
 
+import fcntl
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from release import archive, wheelhouse
 from release.check import check_built
@@ -45,7 +48,17 @@ def build(workshop: Workshop) -> list[Built]:
     """Build every component of the working tree. Raises ReleaseError."""
     components = find(workshop.root)
     runtime = next(component for component in components if component.name == RUNTIME)
-    return [_build(workshop, component, runtime.version) for component in components]
+    with _alone_in(workshop.dist):
+        return [_build(workshop, component, runtime.version) for component in components]
+
+
+@contextmanager
+def _alone_in(dist: Path) -> Iterator[None]:
+    """One build at a time: two demos, or a demo and an engineer, may share a clone."""
+    dist.mkdir(parents=True, exist_ok=True)
+    with (dist / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _build(workshop: Workshop, component: Component, runtime: str) -> Built:
@@ -70,10 +83,24 @@ def _build(workshop: Workshop, component: Component, runtime: str) -> Built:
     (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     if findings := check_built(recipe_text, artifacts, digest):
         raise ReleaseError(f"{component.name} {component.version}: " + " ".join(findings))
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    if _intact(folder, manifest):
+        shutil.rmtree(partial)  # what is there stays in its place: somebody may be reading it
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
     workshop.progress(f"Built {component.name} {component.version}")
     return Built(component.name, component.version, digest, folder, artifacts)
+
+
+def _intact(folder: Path, manifest: dict[str, Any]) -> bool:
+    """Whether `folder` holds this very build, byte for byte."""
+    try:
+        same = bool(json.loads((folder / "manifest.json").read_text(encoding="utf-8")) == manifest)
+        found = {one["file"]: archive.sha256(folder / one["file"]) for one in manifest["artifacts"]}
+        recipe_text = (folder / "recipe.json").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return same and bool(component_digest(recipe_text, found) == manifest["digest"])
 
 
 def _runtime_artifacts(workshop: Workshop, component: Component, target: Path) -> dict[str, str]:
@@ -97,7 +124,7 @@ def _runtime_artifacts(workshop: Workshop, component: Component, target: Path) -
 def read_dist(dist: Path) -> list[Built]:
     """Everything in `dist`, verified against its manifests. Raises ReleaseError where bytes differ."""
     built = []
-    for path in sorted(dist.glob("[A-Z]*/*/manifest.json")):
+    for path in sorted(dist.glob("[A-Z]*/[!.]*/manifest.json")):
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             artifacts = {entry["file"]: entry["sha256"] for entry in document["artifacts"]}

@@ -24,7 +24,7 @@ def cloud(root: Path = ROOT) -> Cloud:
     session = boto3.Session(region_name=fleet.region)
     try:
         account = session.client("sts", config=CONFIG).get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ValueError) as error:  # ValueError: an endpoint that is no address
         raise AccessError(f"the cloud does not answer ({error}); are its credentials set?") from error
     return Cloud(
         names=Names(fleet.name, account, fleet.region),

@@ -46,6 +46,8 @@ class Entry:
     @classmethod
     def parse(cls, text: str) -> Self:
         values = json.loads(text)
+        if not isinstance(values, dict):
+            raise TypeError("it is no JSON object")
         known = {field.name for field in fields(cls)}
         entry = cls(**{key: value for key, value in values.items() if key in known})
         object.__setattr__(entry, "exceptions", tuple(entry.exceptions))
@@ -56,8 +58,13 @@ class Journal:
     """Appends entries to a file, each on disk before the next basket, and knows those of earlier runs."""
 
     def __init__(self, path: Path) -> None:
+        """Raises JournalError where no journal can be kept."""
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.open("a").close()
+        except OSError as error:
+            raise JournalError(f"no journal can be kept at {path}: {error.strerror}") from error
 
     def append(self, entry: Entry) -> None:
         with self.path.open("a", encoding="utf-8") as out:
@@ -72,15 +79,17 @@ def read(paths: Iterable[Path]) -> Iterator[Entry]:
     """Entries of the given journals in their order. Raises JournalError, naming file and line."""
     for path in paths:
         try:
-            with path.open(encoding="utf-8") as lines:
+            with path.open(encoding="utf-8", errors="surrogateescape") as lines:
                 for number, text in enumerate(lines, 1):
                     yield _entry(path, number, text)
         except FileNotFoundError as error:
             raise JournalError(f"no journal at {path}; make one with: greentill sales replay") from error
+        except OSError as error:
+            raise JournalError(f"the journal {path} can't be read: {error.strerror}") from error
 
 
 def _entry(path: Path, number: int, text: str) -> Entry:
     try:
         return Entry.parse(text)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise JournalError(f"{path} line {number} is no journal entry: {error}") from error

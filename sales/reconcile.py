@@ -30,6 +30,10 @@ class Cloud:
     s3: Any
 
 
+class UnknownTillError(Exception):
+    """No till has this name: nothing could be proven of it, and nothing found would look like a proof."""
+
+
 @dataclass
 class Verdict:
     tills: list[TillReport] = field(default_factory=list)
@@ -88,6 +92,36 @@ def reconcile(
                 progress(report)
         _twice(verdict.tills, evidence)
     return verdict
+
+
+def find_till(cloud: Cloud, given: str) -> str:
+    """The thing name of a till named by it or by its serial. Raises UnknownTillError.
+
+    A till that the registry has forgotten is known by what it delivered.
+    """
+    for thing in dict.fromkeys((given, f"{cloud.names.prefix}{given}")):
+        if _registered(cloud, thing) or _delivered(cloud, thing):
+            return thing
+    raise UnknownTillError(
+        f"there is no till {given} here; see the ones there are with: greentill till status"
+    )
+
+
+def _registered(cloud: Cloud, thing: str) -> bool:
+    key = {"thing": {"S": thing}}
+    return "Item" in cloud.dynamodb.get_item(TableName=cloud.names.registry_table, Key=key)
+
+
+def _delivered(cloud: Cloud, thing: str) -> bool:
+    found = cloud.dynamodb.query(
+        TableName=cloud.names.sales_table,
+        KeyConditionExpression="pk = :thing",
+        ExpressionAttributeValues={":thing": {"S": thing}},
+        Limit=1,
+    )
+    return bool(found["Items"]) or any(
+        True for _ in in_bucket.listed(cloud.s3, cloud.names.sales_bucket, thing)
+    )
 
 
 def _counted(journal: Iterable[Entry], thing: str | None, verdict: Verdict) -> Iterator[Entry]:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything a clone needs on Debian 12 with git, make, Python 3.11 and Node 20. A second run changes nothing.
+# Everything a clone needs on Debian 12 with git, make, Python 3.11 and Node 20 or later. A second run changes nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

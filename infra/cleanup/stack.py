@@ -123,7 +123,9 @@ def _statements(names: Names) -> list[iam.PolicyStatement]:
             actions=["iot:UpdateCertificate", "iot:DeleteCertificate"],
             resources=[_certificates(names)],
         ),
-        iam.PolicyStatement(sid="DetachPolicies", actions=["iot:DetachPolicy"], resources=["*"]),
+        iam.PolicyStatement(
+            sid="DetachPolicies", actions=["iot:DetachPolicy"], resources=[_certificates(names)]
+        ),
         iam.PolicyStatement(
             sid="DetachThings", actions=["iot:DetachThingPrincipal"], resources=[_certificates(names)]
         ),

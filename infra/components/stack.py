@@ -56,11 +56,6 @@ class Components(Stack):
             f"AwsSolutions-IAM5[Resource::arn:aws:s3:::{names.artifact_bucket}/components/*]",
             f"AwsSolutions-IAM5[Resource::{_own_components(names)}]",
         )
-        acknowledge(
-            publisher,
-            "A version that is being created has no name yet to limit the right to.",
-            "AwsSolutions-IAM5[Resource::*]",
-        )
 
     def _version(self, built: Built) -> dict[str, Any]:
         """What the publisher needs to know of one build; the bytes are staged as assets."""
@@ -97,7 +92,6 @@ def _own_components(names: Names) -> str:
 
 def _statements(names: Names, staging: str) -> list[iam.PolicyStatement]:
     return [
-        iam.PolicyStatement(actions=["greengrass:CreateComponentVersion"], resources=["*"]),
         iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"arn:aws:s3:::{staging}/*"]),
         iam.PolicyStatement(
             actions=["s3:GetObject", "s3:PutObject"],
@@ -106,6 +100,7 @@ def _statements(names: Names, staging: str) -> list[iam.PolicyStatement]:
         iam.PolicyStatement(actions=["s3:ListBucket"], resources=[f"arn:aws:s3:::{names.artifact_bucket}"]),
         iam.PolicyStatement(
             actions=[
+                "greengrass:CreateComponentVersion",
                 "greengrass:DescribeComponent",
                 "greengrass:TagResource",
             ],

@@ -93,7 +93,7 @@ class Provisioning(Construct):
             topic_rule_payload=iot.CfnTopicRule.TopicRulePayloadProperty(
                 description="A till of this fleet has connected",
                 aws_iot_sql_version="2016-03-23",
-                sql=_connected(self._names),
+                sql=connected(self._names),
                 rule_disabled=False,
                 actions=[
                     iot.CfnTopicRule.ActionProperty(
@@ -115,7 +115,8 @@ class Provisioning(Construct):
         )
 
 
-def _connected(names: Names) -> str:
+def connected(names: Names) -> str:
+    """Rule SQL over the connections of the fleet's things."""
     topic = "$aws/events/presence/connected/+"
     condition = f"startswith(clientId, '{names.prefix}')"
     return f"SELECT clientId, principalIdentifier FROM '{topic}' WHERE {condition}"  # noqa: S608 - IoT SQL

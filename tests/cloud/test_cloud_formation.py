@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, WaiterError
 
 pytestmark = pytest.mark.twin
+NOBODY = {"Version": "2012-10-17", "Statement": []}
 WAIT = {"Delay": 1, "MaxAttempts": 60}
 
 
@@ -151,3 +152,25 @@ def test_a_thing_with_a_certificate_is_not_deleted(cloud, name):
         destroy(cloud, name)
     iot.detach_thing_principal(thingName=name, principal=certificate)
     destroy(cloud, name)
+
+
+def test_what_a_resource_needs_stays_while_its_own_deletion_fails(cloud, name):
+    """As on AWS, where the function behind a custom resource outlives a deletion that it refused."""
+    used = {"Fn::GetAtt": ["Role", "Arn"]}
+    deploy(
+        cloud,
+        name,
+        Role=resource("AWS::IAM::Role", RoleName=name, AssumeRolePolicyDocument=NOBODY),
+        Bucket=resource("AWS::S3::Bucket", BucketName=name, Tags=[{"Key": "role", "Value": used}]),
+        Other=resource("AWS::S3::Bucket", BucketName=f"{name}-other"),
+    )
+    s3, iam = cloud.client("s3"), cloud.client("iam")
+    s3.put_object(Bucket=name, Key="a", Body=b"x")
+    with pytest.raises(WaiterError):
+        destroy(cloud, name)
+    assert iam.get_role(RoleName=name)["Role"]["RoleName"] == name
+    assert f"{name}-other" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+    s3.delete_object(Bucket=name, Key="a")
+    destroy(cloud, name)
+    with pytest.raises(ClientError):
+        iam.get_role(RoleName=name)

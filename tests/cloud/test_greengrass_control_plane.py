@@ -141,3 +141,40 @@ def test_a_user_without_rights_makes_no_component(cloud, name):
         aws_secret_access_key=key["SecretAccessKey"],
     )
     assert refused(poor.create_component_version, inlineRecipe=recipe(name)) == "AccessDeniedException"
+
+
+def limited(cloud, service, actions, resource):
+    """A client that may do `actions` on `resource` alone."""
+    iam = cloud.client("iam")
+    user = f"u-{uuid.uuid4().hex[:8]}"
+    iam.create_user(UserName=user)
+    statement = {"Effect": "Allow", "Action": actions, "Resource": resource}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName=user, PolicyName="limited", PolicyDocument=document)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    return cloud.client(
+        service, aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"]
+    )
+
+
+def test_a_right_to_make_components_ends_at_their_names(cloud, name):
+    own = f"arn:aws:greengrass:{cloud.state.cloud.region}:{cloud.state.cloud.account}:components:{name}*"
+    publisher = limited(cloud, "greengrassv2", "greengrass:CreateComponentVersion", own)
+    assert publisher.create_component_version(inlineRecipe=recipe(f"{name}.Pos"))["componentVersion"]
+    code = refused(publisher.create_component_version, inlineRecipe=recipe(f"x{name}"))
+    assert code == "AccessDeniedException"
+
+
+def test_a_right_to_detach_policies_ends_at_the_targets_it_names(cloud, name, group):
+    statement = {"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"}
+    iot = cloud.client("iot")
+    policy = name.replace(".", "-")
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iot.create_policy(policyName=policy, policyDocument=document)
+    certificate = iot.create_keys_and_certificate(setAsActive=True)["certificateArn"]
+    for target in (certificate, group):
+        iot.attach_policy(policyName=policy, target=target)
+    sweeper = limited(cloud, "iot", "iot:DetachPolicy", f"{certificate.rpartition('/')[0]}/*")
+    assert refused(sweeper.detach_policy, policyName=policy, target=group) == "AccessDeniedException"
+    sweeper.detach_policy(policyName=policy, target=certificate)
+    assert iot.list_targets_for_policy(policyName=policy)["targets"] == [group]

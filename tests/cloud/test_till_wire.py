@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.identity.provisioning import connected
+from infra.names import Names
 from tests.cloud import fleet as fleets
 from tests.cloud.devices import Device, https
 
@@ -72,6 +76,27 @@ def test_a_certificate_is_exclusively_its_tills(cloud, fleet, till):
 def test_a_till_cannot_connect_as_another(cloud, fleet, till):
     with pytest.raises(Exception, match="AWS_ERROR_MQTT"), Device(cloud, till[1], fleet.thing("OK0002")):
         pass
+
+
+def test_a_rule_hears_a_till_connect_and_not_its_claim(cloud, fleet, till):
+    sqs, iot = cloud.client("sqs"), cloud.client("iot")
+    queue = sqs.create_queue(QueueName=f"{fleet.name}-contact")["QueueUrl"]
+    role = f"arn:aws:iam::{cloud.state.cloud.account}:role/{fleet.name}-provisioning"
+    names = Names(fleet.name, cloud.state.cloud.account, cloud.state.cloud.region)
+    iot.create_topic_rule(
+        ruleName=f"{fleet.name}_contact",
+        topicRulePayload={
+            "sql": connected(names),
+            "actions": [{"sqs": {"roleArn": role, "queueUrl": queue, "useBase64": False}}],
+        },
+    )
+    thing, identity = till
+    with Device(cloud, fleet.claim, "claim-of-nobody"), Device(cloud, identity, thing):
+        heard = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10, MaxNumberOfMessages=10)["Messages"]
+    principal = iot.list_thing_principals(thingName=thing)["principals"][0]
+    assert [json.loads(each["Body"]) for each in heard] == [
+        {"clientId": thing, "principalIdentifier": principal.rpartition("/")[2]}
+    ]
 
 
 def test_a_deployment_reaches_a_till_that_joined_its_group_later(cloud, fleet):

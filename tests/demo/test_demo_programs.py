@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from twin.demo import news
 from twin.demo.processes import DemoError, Programs
 
 FORKS = (
@@ -76,3 +77,29 @@ def test_a_program_that_takes_too_long_is_ended(tmp_path):
     with pytest.raises(DemoError):
         run(Programs(tmp_path), FORKS, timeout=1.0, said=said)
     assert gone(int(said[0]))
+
+
+def test_of_a_deploy_only_stacks_and_failures_are_news():
+    said: list[str] = []
+    heard = news.only(news.CDK, said.append)
+    for line in (
+        "Greentill-Storage: start: Building Buckets/Emptier/Function/Code",
+        "Greentill-Storage: deploying... [1/5]",
+        "Greentill-Storage | 1/9 | CREATE_COMPLETE      | AWS::DynamoDB::Table | Sales",
+        "Greentill-Storage | 1/9 | CREATE_FAILED        | AWS::S3::Bucket      | Buckets/Sales",
+        "✅  Greentill-Storage",
+    ):
+        heard(line)
+    assert said == [
+        "Greentill-Storage: deploying... [1/5]",
+        "Greentill-Storage | 1/9 | CREATE_FAILED | AWS::S3::Bucket | Buckets/Sales",
+        "✅ Greentill-Storage",
+    ]
+
+
+def test_of_a_debian_root_each_stage_is_news_once():
+    said: list[str] = []
+    heard = news.stages(said.append)
+    for line in ("Retrieving adduser", "Validating adduser", "Retrieving apt", "Extracting apt..."):
+        heard(line)
+    assert said == ["Retrieving adduser", "Validating adduser", "Extracting apt..."]

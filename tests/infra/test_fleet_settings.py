@@ -141,3 +141,22 @@ def test_a_stage_without_a_release_file_is_refused(tmp_path: Path) -> None:
 
 def test_broken_toml_is_reported_with_its_line(tmp_path: Path) -> None:
     assert "line 2" in str(refused(written(tmp_path, "[fleet]\nname = \n")))
+
+
+@pytest.mark.parametrize("nonsense", ["x = " + "[" * 5000, "x = " + "9" * 5000, "\ufeff" * 3, "\0"])
+def test_nonsense_is_one_sentence(tmp_path: Path, nonsense: str) -> None:
+    assert "well-formed TOML" in str(refused(written(tmp_path, nonsense)))
+
+
+@pytest.mark.parametrize("nonsense", ["[" * 100_000, "9" * 5000, '{"components":{"\\ud800":{}}}'])
+def test_a_release_of_nonsense_is_one_sentence_that_can_be_printed(tmp_path: Path, nonsense: str) -> None:
+    root = written(tmp_path, GOOD)
+    (root / "releases" / "dev.json").write_text(nonsense)
+    assert "allowed" in str(refused(root)).encode().decode()
+
+
+def test_a_folder_in_the_place_of_a_file_is_one_sentence(tmp_path: Path) -> None:
+    root = written(tmp_path, GOOD)
+    (root / "fleet.toml").unlink()
+    (root / "fleet.toml").mkdir()
+    assert "Is a directory" in str(refused(root))

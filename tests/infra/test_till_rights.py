@@ -165,3 +165,25 @@ def test_a_claim_can_provision_and_nothing_else(claim: Principal) -> None:
 
 def test_a_claim_can_not_throw_a_till_off_by_taking_its_client_id(claim: Principal) -> None:
     assert not claim.may("iot:Connect", f"arn:aws:iot:{ACCOUNT}:client/{OWN}")
+
+
+def function_of(template: Template, duty: str) -> Principal:
+    """A function with the statements of its own role."""
+    roles = template.find_resources("AWS::IAM::Role", {"Properties": {"RoleName": f"greentill-{duty}"}})
+    (role,) = roles.values()
+    return Principal(plain(role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]), {})
+
+
+def test_the_publisher_makes_components_of_its_fleet_only(template: Callable[[str], Template]) -> None:
+    publisher = function_of(template("Components"), "publisher")
+    components = f"arn:aws:greengrass:{ACCOUNT}:components:com"
+    assert publisher.may("greengrass:CreateComponentVersion", f"{components}.greentill.Pos")
+    assert not publisher.may("greengrass:CreateComponentVersion", f"{components}.greentillx.Pos")
+    assert not publisher.may("greengrass:CreateComponentVersion", f"{components}.other.Pos")
+
+
+def test_the_sweeper_detaches_policies_from_certificates_only(template: Callable[[str], Template]) -> None:
+    sweeper = function_of(template("Cleanup"), "sweeper")
+    assert sweeper.may("iot:DetachPolicy", f"arn:aws:iot:{ACCOUNT}:cert/{'a' * 64}")
+    assert not sweeper.may("iot:DetachPolicy", f"arn:aws:iot:{ACCOUNT}:thinggroup/others")
+    assert not sweeper.may("iot:DetachPolicy", "*")

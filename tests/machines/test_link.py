@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.machines.till_under_test import Till, wait_for
+from twin.link import netns
 
 pytestmark = pytest.mark.machine
 
@@ -159,3 +160,14 @@ def open_listeners() -> list[tuple[str, int]]:
         if row[3] == "0A":
             found.append((socket.inet_ntoa(bytes.fromhex(address)[::-1]), int(port, 16)))
     return found
+
+
+def test_small_pieces_are_not_held_back() -> None:
+    """Sockets that asyncio did not make itself wait, by default, for the answer to the piece before."""
+    here = Path("/proc/self/ns/net")
+    with netns.listener(here, "127.0.0.1", 0) as listening, netns.unconnected(here) as near:
+        near.setblocking(True)
+        near.connect(listening.getsockname())
+        far, _address = listening.accept()
+        with far:
+            assert [end.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for end in (near, far)] == [1, 1]

@@ -40,6 +40,7 @@ def test_a_cash_sale_is_recorded_as_it_was_rung_up(page, selling):
     expect(page.locator("#safety")).to_have_text("Safe on this till")
     (recorded,) = sales(selling)
     expect(page.locator("#receipt")).to_contain_text(recorded["receipt_no"])
+    expect(page.locator("#receipt")).to_contain_text("Change$12.00")
     assert recorded["exceptions"] == []
     assert recorded["sale_id"][14] == "7"
     assert recorded["body"]["payments"] == [{"method": "cash", "amount": 800}]

@@ -48,7 +48,8 @@ def test_many_kits_end_with_a_summary_that_names_the_failures(account: Any, tmp_
         ({"serial": "PI0001", "store": "ST-367"}, "give a serial with --store and --stage"),
         ({"serial": "PI0001", "store": "Main", "stage": "dev"}, "store 'Main' isn't in fleet.toml"),
         ({"serial": "PI0001", "store": "ST-367", "stage": "dev", "environment": ["PROXY"]}, "give KEY=VALUE"),
-        ({"serial": "PI0001", "store": "ST-367", "stage": "dev", "expires_days": 0}, "give at least 1"),
+        ({"serial": "PI0001", "store": "ST-367", "stage": "dev", "expires_days": 0}, "give 1 to 3650"),
+        ({"serial": "PI0001", "store": "ST-367", "stage": "dev", "expires_days": 10**11}, "give 1 to 3650"),
     ],
 )
 def test_a_mistake_is_one_sentence(account: Any, tmp_path: Path, arguments: dict[str, Any], says: str):
@@ -76,3 +77,9 @@ def test_without_credentials_it_says_so_without_a_traceback(tmp_path: Path):
     assert done.returncode == 1
     assert "are its credentials set?" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_an_endpoint_that_is_no_address_is_one_sentence(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
+    with pytest.raises(CommandError, match="the account can't be reached"):
+        kit_command("PI0001", out_dir=Path("kit"), store="ST-367", stage="dev")

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,19 @@ def test_a_recipe_that_is_none_is_named_with_its_file(tmp_path: Path, recipe: st
     (other / "edge_components" / "sync" / "recipe.json").write_text(recipe)
     with pytest.raises(ReleaseError, match=r"sync/recipe\.json"):
         build_in(other, other / "dist")
+
+
+def test_builds_at_once_in_one_clone_disturb_neither_each_other_nor_a_reader(
+    shared_dist: dict[str, Built], tmp_path: Path
+) -> None:
+    """Two demos may run from one clone, and the first one's deploy reads while the second one builds."""
+    other = clone(tmp_path / "other")
+    dist = other / "dist"
+    first = build_in(other, dist)
+    (dist / "Pos" / ".1.0.0.partial").mkdir()  # of a build that was killed
+    with ThreadPoolExecutor() as pool:
+        builds = [pool.submit(build_in, other, dist) for _ in range(3)]
+        while not all(one.done() for one in builds):
+            assert {one.component for one in read_dist(dist)} == set(first)
+        assert [one.result() for one in builds] == [first] * 3
+    assert not list(dist.rglob("*.partial"))

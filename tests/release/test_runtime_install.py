@@ -154,7 +154,7 @@ def component(tmp_path: Path) -> Path:
     return folder
 
 
-def start(component: Path, into: Path) -> subprocess.Popen[str]:
+def start(component: Path, into: Path, *options: str) -> subprocess.Popen[str]:
     command = [
         sys.executable,
         "-u",
@@ -165,7 +165,7 @@ def start(component: Path, into: Path) -> subprocess.Popen[str]:
         str(into),
     ]
     return subprocess.Popen(
-        [*command, "edge_components.probe", "extra"],
+        [*command, *options, "edge_components.probe", "extra"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -179,9 +179,7 @@ def eventually(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-def test_the_launcher_waits_for_its_runtime_then_becomes_the_component(
-    tmp_path: Path, component: Path
-) -> None:
+def test_the_launcher_waits_for_its_runtime_then_runs_the_component(tmp_path: Path, component: Path) -> None:
     into = tmp_path / "into"
     child = start(component, into)
     try:
@@ -197,3 +195,76 @@ def test_the_launcher_waits_for_its_runtime_then_becomes_the_component(
     finally:
         child.send_signal(signal.SIGTERM)
         child.communicate(timeout=10)
+
+
+PROBE = """
+import os, sys, time
+print(os.getpid(), flush=True)
+time.sleep({seconds})
+sys.exit({status})
+"""
+
+
+@pytest.fixture
+def ready(tmp_path: Path) -> Path:
+    """Runtimes of which 1.0.0 is this very Python."""
+    into = tmp_path / "runtimes"
+    (into / "1.0.0" / "venv" / "bin").mkdir(parents=True)
+    (into / "1.0.0" / "venv" / "bin" / "python").symlink_to(sys.executable)
+    (into / "1.0.0" / "ready").touch()
+    return into
+
+
+def probe(component: Path, *, seconds: float, status: int = 0) -> None:
+    main = component / "edge_components" / "probe" / "__main__.py"
+    main.write_text(PROBE.format(seconds=seconds, status=status))
+
+
+def next_pid(child: subprocess.Popen[str]) -> int:
+    assert child.stdout is not None
+    return int(child.stdout.readline())
+
+
+def test_a_component_that_ran_well_is_started_again_however_often_it_is_killed(
+    component: Path, ready: Path
+) -> None:
+    """A nucleus would give it up after three failures in an hour, and the till would not sell."""
+    probe(component, seconds=60)
+    child = start(component, ready, "--well-after", "0.2")
+    try:
+        pid = next_pid(child)
+        time.sleep(0.3)
+        for _ in range(4):
+            os.kill(pid, signal.SIGKILL)
+            pid, before = next_pid(child), pid
+            assert pid != before
+    finally:
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=10)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_component_that_fails_at_its_start_is_the_nucleus_to_judge(component: Path, ready: Path) -> None:
+    probe(component, seconds=0, status=3)
+    child = start(component, ready)
+    child.communicate(timeout=10)
+    assert child.returncode == 3
+
+
+def test_a_component_that_ends_by_itself_is_started_afresh(component: Path, ready: Path) -> None:
+    probe(component, seconds=0.1)
+    child = start(component, ready)
+    try:
+        assert next_pid(child) != next_pid(child)
+    finally:
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=10)
+
+
+def test_no_component_outlives_a_launcher_that_is_killed(component: Path, ready: Path) -> None:
+    probe(component, seconds=60)
+    child = start(component, ready)
+    pid = next_pid(child)
+    child.kill()
+    child.communicate(timeout=10)
+    assert eventually(lambda: not Path(f"/proc/{pid}").exists())

@@ -8,7 +8,7 @@ import pytest
 from edge_components.edgekit import record
 from sales.findings import Group, Kind
 from sales.journal import Entry
-from sales.reconcile import reconcile
+from sales.reconcile import UnknownTillError, find_till, reconcile
 from tests.sales.chains import EPOCH, LATER, THING, chain, journal_line, segment
 
 
@@ -284,3 +284,11 @@ def test_days_on_either_side_of_a_business_date_belong_to_one_chain(fleet, shelf
     shelf.deliver(moved[:4])
     shelf.deliver(moved[4:])
     assert reconcile(fleet).clean
+
+
+def test_a_till_is_found_by_name_or_serial_and_a_wrong_one_is_no_proof(fleet, shelf):
+    shelf.deliver(chain())
+    assert find_till(fleet, THING) == THING
+    assert find_till(fleet, THING.removeprefix("greentill-")) == THING
+    with pytest.raises(UnknownTillError, match="no till TYPO0001"):
+        find_till(fleet, "TYPO0001")

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from ministack.services import dynamodb, iam, s3
-from ministack.services.cloudformation import provisioners
+from ministack.services import cloudformation, dynamodb, iam, s3
+from ministack.services.cloudformation import handlers, provisioners, stacks
 
 from twin.cloud.context import ApiError, Document, raise_for
 from twin.cloud.greengrass.service import Greengrass
@@ -26,6 +26,7 @@ def install(role_aliases: RoleAliases, greengrass: Greengrass) -> None:
     HANDLERS["AWS::GreengrassV2::ComponentVersion"] = _component_version(greengrass)
     HANDLERS["AWS::GreengrassV2::Deployment"] = _deployment(greengrass)
     _keep_what_is_in_use()
+    _keep_what_a_failed_deletion_needs()
     _apply_bucket_properties()
     _apply_table_properties()
 
@@ -143,6 +144,49 @@ def _keep_what_is_in_use() -> None:
     HANDLERS["AWS::S3::Bucket"]["delete"] = delete_bucket
     HANDLERS["AWS::IAM::ManagedPolicy"]["delete"] = delete_managed_policy
     HANDLERS["AWS::IAM::Role"]["delete"] = delete_unused_role
+
+
+class _Guarded(dict[str, Any]):
+    """A stack's resources while it is deleted: the ones in `kept` can't be found, so they stay."""
+
+    kept: set[str]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return default if key in self.kept else super().get(key, default)
+
+
+def _keep_what_a_failed_deletion_needs() -> None:
+    """What a resource depends on isn't deleted when its own deletion failed, so that it can be tried again.
+
+    The emulator would go on with the function behind a custom resource whose deletion that function refused.
+    """
+    delete_stack, delete_resource = stacks._delete_stack_async, stacks._delete_resource
+
+    def delete_or_keep(rtype: str, pid: str, props: Document, stack_name: str, logical_id: str) -> Any:
+        stack = cloudformation._stacks.get(stack_name) or {}
+        resources = stack.get("_resources")
+        try:
+            return delete_resource(rtype, pid, props, stack_name, logical_id)
+        except Exception:
+            if isinstance(resources, _Guarded):
+                definitions = (stack.get("_template") or {}).get("Resources") or {}
+                needed = stacks._with_dependencies([logical_id], definitions, set(resources))
+                resources.kept |= needed - {logical_id}
+            raise
+
+    async def delete_in_order(
+        stack_name: str, stack_id: str, retain_resources: Any = (), force: bool = False
+    ) -> None:
+        stack = cloudformation._stacks.get(stack_name)
+        if stack and not force:
+            stack["_resources"] = _Guarded(stack.get("_resources") or {})
+            stack["_resources"].kept = set()
+        await delete_stack(stack_name, stack_id, retain_resources, force)
+        if stack and not force:
+            stack["_resources"] = dict(stack["_resources"])
+
+    stacks._delete_resource = delete_or_keep
+    stacks._delete_stack_async = handlers._delete_stack_async = delete_in_order
 
 
 def _apply_bucket_properties() -> None:

@@ -114,6 +114,8 @@ def _add_resource_arns(settings: Settings) -> None:
         if service == "iot" and path.startswith("/role-aliases/"):
             name = unquote(path.removeprefix("/role-aliases/"))
             return f"arn:aws:iot:{settings.region}:{settings.account}:rolealias/{name}"
+        if service == "iot" and path.startswith("/target-policies/"):
+            return _policy_target(body=rest[1])
         found: str = arn_of(service, method, path, *rest)
         return found
 
@@ -132,6 +134,14 @@ def _greengrass_arn(settings: Settings, path: str, body: bytes) -> str:
         if parts[2] in {"deployments", "coreDevices"}:
             return f"arn:aws:greengrass:{settings.region}:{settings.account}:{parts[2]}:{parts[3]}"
     return "*"
+
+
+def _policy_target(body: bytes) -> str:
+    """What a policy is attached to or detached from, which is what AWS checks, not the policy."""
+    try:
+        return str(json.loads(body)["target"])
+    except (ValueError, KeyError, TypeError):
+        return "*"
 
 
 def _recipe_name(body: bytes) -> str:

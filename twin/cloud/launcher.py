@@ -16,7 +16,7 @@ from twin.cloud.greengrass.deployments import Deployments
 from twin.cloud.greengrass.devices import CoreDevices
 from twin.cloud.greengrass.jobs import NamespacedJobs
 from twin.cloud.greengrass.service import Greengrass
-from twin.cloud.iot import handler, mqtt, policy, provisioning
+from twin.cloud.iot import handler, mqtt, policy, provisioning, rules
 from twin.cloud.iot.credentials import CredentialsEndpoint
 from twin.cloud.iot.https import HttpsListener
 from twin.cloud.iot.role_alias import RoleAliases
@@ -60,6 +60,7 @@ def extend(configuration: Settings) -> HttpsListener:
     data_plane = DataPlane(configuration, certificates, credentials, components, deployments)
     policy.install_connection_variables()
     provisioning.install()
+    rules.install()
     listener = HttpsListener(configuration, certificates, data_plane.respond)
     listener.install()
     return listener

@@ -35,11 +35,18 @@ INTERNALS = {
         "_create_named_query",
         "_delete_named_query",
     ),
+    "ministack.services.cloudformation": ("_stacks",),
+    "ministack.services.cloudformation.handlers": ("_delete_stack_async",),
     "ministack.services.cloudformation.provisioners": (
         "_RESOURCE_HANDLERS",
         "_S3_BUCKET_CONFIGURATIONS",
         "_delete_predecessor",
         "_physical_name",
+    ),
+    "ministack.services.cloudformation.stacks": (
+        "_delete_resource",
+        "_delete_stack_async",
+        "_with_dependencies",
     ),
     "ministack.services.dynamodb": (
         "_tables",
@@ -51,6 +58,8 @@ INTERNALS = {
         "_roles",
     ),
     "ministack.services.iot": (
+        "_IMPLEMENTED_SQL_FUNCS",
+        "_MISSING",
         "_MtlsAcceptor",
         "_OWNERSHIP_TOKEN_SECONDS",
         "_WSSession",
@@ -63,6 +72,8 @@ INTERNALS = {
         "_create_job",
         "_delete_job",
         "_describe_endpoint",
+        "_eval_select_expr",
+        "_eval_select_function",
         "_fleet_provisioning_reply",
         "_fleet_rejected",
         "_handle_thing_principals",

@@ -230,8 +230,10 @@ def _ended_within(pid: int, seconds: float) -> bool:
 
 
 def _reap(pid: int) -> None:
+    deadline = time.monotonic() + STOP_GRACE_SECONDS
     try:
-        os.waitpid(pid, os.WNOHANG)
+        while os.waitpid(pid, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS / 10)  # it has let go of its memory, and isn't quite gone
     except ChildProcessError:
         return  # started by an earlier process, so not ours to wait for
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
+from rich.markup import escape
 
 from infra.errors import SettingsError
 from sales.dataset import DatasetError
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print("interrupted: ending everything that was started")
         return INTERRUPTED
     except EXPECTED as error:
-        console.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         return 1
     finally:
         if not kept:
@@ -97,9 +98,9 @@ def conclude(result: Proof, settings: Settings, show: Show, console: Console) ->
         console.print(text, style="red", highlight=False, soft_wrap=True, markup=False)
     for text in result.left_over or ():
         console.print(f"left over: {text}", style="red", highlight=False, soft_wrap=True, markup=False)
-    left = len(result.left_over) if result.left_over is not None else "not destroyed"
+    left = f"left over {len(result.left_over)}" if result.left_over is not None else "not yet destroyed"
     console.print(
-        f"lost {result.lost}, doubled {result.doubled}, left over {left}; "
+        f"lost {result.lost}, doubled {result.doubled}, {left}; "
         f"{show.elapsed:.0f} s; {settings.out_dir / 'report.html'}",
         style="bold green" if result.good else "bold red",
         highlight=False,
@@ -113,17 +114,19 @@ def _look_around(settings: Settings, console: Console) -> None:
     state = twin_state.load(settings.twin_dir)
     shell = settings.out_dir / "environment"
     shell.write_text(shell_settings(environment(state)), encoding="utf-8")
-    journals = " ".join(
-        f"--journal {settings.out_dir}/journals/{till.serial}.jsonl" for till in settings.tills
-    )
+    first = settings.tills[0].serial
+    journal = settings.out_dir / "journals" / f"{first}.jsonl"
     lines = [
-        "The twin keeps running. Look around:",
-        *(f"  {serial}: the till page at {till.pos_url}/" for serial, till in state.tills.items()),
-        f"  . {shell}    this shell speaks to the twin, and knows greentill",
-        "  greentill till status",
-        f"  greentill sales reconcile {journals}",
-        "  greentill twin cut|restore|pull-plug|plug-in " + "|".join(state.tills),
-        "  greentill twin down    ends it",
+        "The twin keeps running. Till pages, for a browser on this machine:",
+        *(f"  {serial}  {till.pos_url}/" for serial, till in state.tills.items()),
+        "Look around in a shell:",
+        f"  . {shell}    # from here on this shell speaks to the twin, and knows greentill",
+        "  greentill till status    # what the cloud knows of the tills",
+        "  greentill twin status    # what the machines are doing",
+        f"  greentill twin cut {first}    # then sell on its page; also: restore, pull-plug, plug-in",
+        f"  greentill sales reconcile --till {first} --journal {journal}",
+        "End it, with everything in it:",
+        "  greentill twin down",
     ]
     console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
 

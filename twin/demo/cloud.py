@@ -16,12 +16,14 @@ from sales.reconcile import Cloud as SalesCloud
 from twin import cloud as twin_cloud
 from twin import state as twin_state
 from twin.cloud import environment
+from twin.demo import news
 from twin.demo.processes import DemoError, Programs
 from twin.demo.settings import STAGE, Settings
 from twin.demo.show import Say
 
-CDK = ("npx", "--no-install", "cdk")
+CDK = str(twin_state.ROOT / "node_modules/.bin/cdk")
 CDK_SECONDS = 900.0
+QUIET = {"NODE_NO_WARNINGS": "1", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}  # Debian's Node
 CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 4})
 
 
@@ -127,11 +129,12 @@ class _Cdk:
         return str(self.settings.out_dir / "cdk.out")
 
     def _run(self, command: str, *arguments: str) -> None:
+        self.say(f"cdk {command}")
         self.programs.run(
             f"cdk-{command}",
-            [*CDK, command, *arguments],
-            environment=self.account.environment(),
-            say=self.say,
+            [CDK, command, *arguments],
+            environment={**self.account.environment(), **QUIET},
+            say=news.only(news.CDK, self.say),
             timeout=CDK_SECONDS,
         )
 

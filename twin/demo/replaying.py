@@ -47,6 +47,10 @@ class Selling:
         self.events.append((what, time.time()))
 
 
+def on_the_way(sales: int) -> str:
+    return "1 sale on its way" if sales == 1 else f"{sales} sales on their way"
+
+
 async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
     """All at once; the first error ends the others and is raised as it is."""
     tasks = [asyncio.create_task(one) for one in work]
@@ -152,7 +156,7 @@ async def _through_a_power_cut(
         dark = time.time()
         wires.power_cut(serial)  # here, in this thread: nothing may be answered in between
         selling.events.append(("dark", dark))
-        say(f"{serial}: power cut with {selling.in_flight_at_power_cut} sales on their way")
+        say(f"{serial}: power cut with {on_the_way(selling.in_flight_at_power_cut)}")
         await asyncio.to_thread(wires.boot, serial)
         await work
     finally:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from twin.demo.proof import Proof, TillProof
-from twin.demo.replaying import Selling
+from twin.demo.replaying import Selling, on_the_way
 from twin.demo.show import Phase
 
 TEMPLATE = Path(__file__).parent
@@ -56,7 +56,7 @@ def print_table(proof: Proof, console: Console) -> None:
 
 def power_cut(till: TillProof) -> str:
     return (
-        f"{till.serial} lost power with {till.in_flight_at_power_cut} sales on their way, booted without the "
+        f"{till.serial} lost power with {on_the_way(till.in_flight_at_power_cut)}, booted without the "
         f"network and sold again after {till.dark_seconds:.1f} s: {till.sold_after_offline_boot} baskets"
     )
 

@@ -13,7 +13,7 @@ from sales.journal import Journal
 from twin import cloud as twin_cloud
 from twin import core, fleet
 from twin import state as twin_state
-from twin.demo import cloud, proof, replaying, report, sabotage, tills
+from twin.demo import cloud, news, proof, replaying, report, sabotage, tills
 from twin.demo.cloud import Account, greentill
 from twin.demo.processes import DemoError, Programs
 from twin.demo.replaying import Selling
@@ -40,7 +40,7 @@ class Demo:
         if reason:
             raise DemoError(reason)
         self._reclaim()
-        image = self._background("root", "Debian root for the machines", ensure_root)
+        image = self._background("root", "Debian root for the machines", _root)
         built = self._background("build", "Components", self._build)
         nucleus = self._background("core", "Greengrass core for the machines", self._core)
         with self._show.phase("cloud", "1 The twin's cloud") as say:
@@ -118,10 +118,22 @@ class Demo:
             account.state,
             kits,
             nucleus,
-            lambda serial, line: say(f"{serial}: {line}"),
+            self._bootstrap_log(say),
             work_dir=self._settings.twin_dir,
             root_image=image.result(),
         )
+
+    def _bootstrap_log(self, say: Say) -> Callable[[str, str], None]:
+        """Each till's bootstrap goes to a log of its own, line by line; news of it is said."""
+
+        def heard(serial: str, line: str) -> None:
+            with (self._settings.out_dir / "logs" / f"bootstrap-{serial}.log").open(
+                "a", encoding="utf-8"
+            ) as log:
+                log.write(line.rstrip("\n") + "\n")
+            news.only(news.BOOTSTRAP, lambda told: say(f"{serial}: {told}"))(line)
+
+        return heard
 
     def _machine(self, serial: str) -> Machine:
         if serial not in self._machines:
@@ -171,3 +183,7 @@ class Demo:
         say(f"{len(left)} left over")
         problems = (*result.problems, *((f"cdk destroy failed: {failed}",) if failed else ()))
         return replace(result, left_over=left, problems=problems)
+
+
+def _root(say: Say) -> Path:
+    return ensure_root(news.stages(say))

@@ -34,7 +34,7 @@ def entered(netns: Path) -> Iterator[None]:
 def listener(netns: Path, address: str, port: int) -> socket.socket:
     """A socket that listens inside `netns`."""
     with entered(netns):
-        return socket.create_server((address, port), backlog=64)
+        return _undelayed(socket.create_server((address, port), backlog=64))
 
 
 def unconnected(netns: Path) -> socket.socket:
@@ -42,6 +42,12 @@ def unconnected(netns: Path) -> socket.socket:
     with entered(netns):
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     made.setblocking(False)
+    return _undelayed(made)
+
+
+def _undelayed(made: socket.socket) -> socket.socket:
+    """Send each piece at once, as asyncio has its own sockets do; what a listener accepts inherits it."""
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return made
 
 
