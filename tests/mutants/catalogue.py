@@ -13,6 +13,8 @@ FORMAT = "tests/edgekit/test_record_format.py::"
 PARTS = "tests/edgekit/test_edgekit_parts.py::"
 DELIVERY = "tests/sync/test_sync_delivery.py::"
 FAULTS = "tests/sync/test_sync_faults.py::"
+HEADS = "tests/sync/test_sync_heads.py::"
+SUMS = "tests/aggregator/test_rollup_delivery.py::"
 RIGHTS = "tests/infra/test_till_rights.py::"
 RECONCILE = "tests/sales/test_reconcile.py::"
 MUTANTS = (
@@ -232,10 +234,7 @@ MUTANTS = (
         "edge_components/sync/rollups.py",
         '"attribute_not_exists(pk) OR #version < :version"',
         '"attribute_not_exists(pk) OR #version <> :version"',
-        (
-            "tests/aggregator/test_rollup_delivery.py::"
-            "test_lost_sums_are_counted_again_and_nothing_goes_back_in_the_table",
-        ),
+        (f"{SUMS}test_lost_sums_are_counted_again_and_nothing_goes_back_in_the_table",),
     ),
     Mutant(
         "the cloud is not asked before delivering",
@@ -243,10 +242,7 @@ MUTANTS = (
         "edge_components/sync/table.py",
         "        self._heads.asked_first()\n",
         "",
-        (
-            "tests/sync/test_sync_heads.py::"
-            "test_the_cloud_is_asked_before_anything_new_would_hide_what_it_had",
-        ),
+        (f"{HEADS}test_the_cloud_is_asked_before_anything_new_would_hide_what_it_had",),
     ),
     Mutant(
         "retention goes by the faster consumer",
