@@ -6,7 +6,7 @@ import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import apsw
 
@@ -109,7 +109,7 @@ class LedgerReader:
         with self._lock:
             self._close()
 
-    def __enter__(self) -> LedgerReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -38,6 +39,7 @@ def main() -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     nucleus = Nucleus(os.environ, settings.quiet_seconds)
     till = Till(settings, committed=nucleus.committed)
+    gc.freeze()  # what was imported stays: a collection in the middle of a sale need not look at it
     uvicorn.run(
         create(till, nucleus),
         host=settings.host,

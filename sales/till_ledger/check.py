@@ -107,7 +107,7 @@ def sound_rows(ledger: LedgerFile, report: LedgerReport, progress: Progress = qu
         report.add(Fault(None, None, f"SQLite finds: {finding}"))
     meta = ledger.meta()
     report.thing, report.schema_version = meta.get("thing", "?"), meta.get("schema_version")
-    chain = _Chain(report)
+    chain = _Chain(report, ledger.dropped())
     for row in ledger.rows():
         progress(1)
         content, reason = _content(row)
@@ -137,8 +137,9 @@ def _content(row: Row) -> tuple[Mapping[str, Any] | None, str | None]:
 class _Chain:
     """Follows links, numbers and receipts, row by row."""
 
-    def __init__(self, report: LedgerReport) -> None:
+    def __init__(self, report: LedgerReport, dropped: Mapping[str, tuple[int, str]]) -> None:
         self._report = report
+        self._dropped = dropped
         self._last: Row | None = None
         self._receipt: tuple[str, int] | None = None
 
@@ -166,12 +167,23 @@ class _Chain:
             if content["prev_hash"] != ZERO_HASH:
                 self._fault(row, "an epoch's first record must follow nothing")
             self._after_previous(row, content)
+        elif row.epoch in self._dropped:
+            self._after_retention(row, content)
         elif row.seq != 1 and self._last is not None:
             self._fault(row, f"seq 1 to {row.seq - 1} before it are missing")
         elif row.seq != 1:
             note = f"epoch {row.epoch} begins at seq {row.seq}: retention has dropped what came before"
             self._report.notes.append(note)
         self._report.epochs.append(EpochReport(row.epoch, row.seq, opened, from_time=row.recorded_at))
+
+    def _after_retention(self, row: Row, content: Mapping[str, Any] | None) -> None:
+        """What retention left must go on from what it dropped."""
+        seq, last_hash = self._dropped[row.epoch]
+        self._report.notes.append(f"epoch {row.epoch}: retention has dropped its records up to seq {seq}")
+        if row.seq > seq + 1:
+            self._fault(row, f"seq {seq + 1} to {row.seq - 1} before it are missing")
+        elif content is not None and content["prev_hash"] != last_hash:
+            self._fault(row, f"it does not follow from seq {seq}, which retention dropped")
 
     def _after_previous(self, row: Row, content: Mapping[str, Any]) -> None:
         """An epoch names the end of the one before, where it knew it."""

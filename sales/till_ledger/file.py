@@ -45,6 +45,14 @@ class LedgerFile:
             self.damage.append(f"the table meta can't be read: {error}")
             return {}
 
+    def dropped(self) -> dict[str, tuple[int, str]]:
+        """Per epoch, seq and hash of the last record that retention dropped; a first schema knows none."""
+        try:
+            rows = self._connection.execute("SELECT epoch, seq, hash FROM dropped")
+            return {epoch: (int(seq), str(found)) for epoch, seq, found in rows}
+        except (apsw.SQLError, *DAMAGE):
+            return {}
+
     def rows(self) -> Iterator[Row]:
         """Every row that can be reached, in epoch and seq order; around a damaged page, from both sides."""
         reached = ("", 0)

@@ -206,6 +206,17 @@ def test_sums_that_lack_dropped_records_are_not_made_anew_and_the_others_are(til
     }
 
 
+def test_counting_again_after_retention_doubles_nothing_in_the_sums_that_are_kept(till: Till) -> None:
+    for day in (1, 2, 3):
+        for _ in range(4):
+            till.ledger.ring(business_date=f"2026-11-0{day}", recorded_at=f"2026-11-0{day}T10:00:00.000000Z")
+    till.count()
+    till.ledger.drop_before(EPOCH, 8)  # in the middle of the second day
+    till.ledger.drop_from(EPOCH, 13)
+    till.ledger.ring("refund", business_date="2026-11-03", recorded_at="2026-11-03T10:00:00.000000Z")
+    assert till.count() == expected(till.ledger.records)
+
+
 def test_a_record_that_can_not_be_added_up_blocks_nothing_and_is_named(
     till: Till, caplog: pytest.LogCaptureFixture
 ) -> None:

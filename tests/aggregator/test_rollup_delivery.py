@@ -97,7 +97,8 @@ def test_every_sum_arrives_as_it_is_on_the_till(dynamodb: Any, delivery: Deliver
 
 
 def test_more_changes_than_a_page_arrive_whole(dynamodb: Any, delivery: Delivery) -> None:
-    for day in range(PAGE + 7):
+    delivery.till.ledger.ring(business_date="2026-01-01", recorded_at="2026-01-01T09:00:00.000000Z")
+    for day in range(PAGE + 7):  # from here on two buckets change at once, across the ends of pages
         date = f"2026-{1 + day // 28:02d}-{1 + day % 28:02d}"
         delivery.till.ledger.ring(business_date=date, recorded_at=f"{date}T10:00:00.000000Z")
     delivery.deliver()

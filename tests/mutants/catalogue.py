@@ -13,6 +13,8 @@ FORMAT = "tests/edgekit/test_record_format.py::"
 PARTS = "tests/edgekit/test_edgekit_parts.py::"
 DELIVERY = "tests/sync/test_sync_delivery.py::"
 FAULTS = "tests/sync/test_sync_faults.py::"
+HEADS = "tests/sync/test_sync_heads.py::"
+SUMS = "tests/aggregator/test_rollup_delivery.py::"
 RIGHTS = "tests/infra/test_till_rights.py::"
 RECONCILE = "tests/sales/test_reconcile.py::"
 MUTANTS = (
@@ -54,7 +56,7 @@ MUTANTS = (
         "a full disk goes unnoticed",
         18,
         "edge_components/pos/writer.py",
-        "if shutil.disk_usage(self._folder).free < self._reserve:",
+        "if not self._room.left():",
         "if False:",
         (f"{DISKS}test_on_a_full_disk_selling_stops_with_a_clear_error_and_goes_on_when_there_is_space",),
     ),
@@ -225,6 +227,30 @@ MUTANTS = (
         "            return self._one_by_one(chunk)\n",
         "            return 0, error\n",
         (f"{FAULTS}test_a_record_refused_for_its_content_is_kept_aside_and_blocks_nothing",),
+    ),
+    Mutant(
+        "an older sum takes a newer one's place",
+        27,
+        "edge_components/sync/rollups.py",
+        '"attribute_not_exists(pk) OR #version < :version"',
+        '"attribute_not_exists(pk) OR #version <> :version"',
+        (f"{SUMS}test_lost_sums_are_counted_again_and_nothing_goes_back_in_the_table",),
+    ),
+    Mutant(
+        "the cloud is not asked before delivering",
+        23,
+        "edge_components/sync/table.py",
+        "        self._heads.asked_first()\n",
+        "",
+        (f"{HEADS}test_the_cloud_is_asked_before_anything_new_would_hide_what_it_had",),
+    ),
+    Mutant(
+        "retention goes by the faster consumer",
+        34,
+        "edge_components/pos/retention.py",
+        "return min(places.values()) if places",
+        "return max(places.values()) if places",
+        ("tests/pos/test_pos_retention.py::test_what_one_consumer_has_not_passed_stays",),
     ),
     Mutant(
         "LeadingKeys condition dropped",

@@ -191,6 +191,49 @@ def test_a_request_line_without_end_is_cut_off(selling):
     assert selling.health()["status"] == "selling"
 
 
+def test_a_body_that_never_arrives_is_not_waited_for(monkeypatch):
+    import asyncio
+
+    import uvicorn
+
+    monkeypatch.setattr(slow_clients, "REQUEST_SECONDS", 0.5)
+
+    async def reads_all(_scope, receive, send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async def ask(port: int, request: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        answer = await asyncio.wait_for(reader.read(1), 10)
+        writer.close()
+        return answer
+
+    async def test() -> tuple[bytes, bytes, bytes]:
+        port = free_port()
+        server = uvicorn.Server(
+            uvicorn.Config(
+                reads_all, port=port, http=slow_clients.BoundedProtocol, lifespan="off", log_config=None
+            )
+        )
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.02)
+        head = b"POST / HTTP/1.1\r\nHost: till\r\nContent-Length: 30\r\n\r\n"
+        answers = (
+            await ask(port, head + b"half"),
+            await ask(port, head[:20]),
+            await ask(port, head + b"x" * 30),
+        )
+        server.should_exit = True
+        await serving
+        return answers
+
+    assert asyncio.run(test()) == (b"", b"", b"H")
+
+
 def test_too_many_connections_do_not_keep_a_terminal_from_selling_once_they_are_gone(selling):
     address = ("127.0.0.1", selling.configuration["port"])
     idle = [socket.create_connection(address, timeout=20) for _ in range(slow_clients.MOST_CONNECTIONS + 20)]

@@ -109,7 +109,7 @@ def test_the_look_finds_a_damaged_page_and_nothing_in_a_sound_file(tmp_path):
 
 
 def findings(path):
-    found = []
+    found: list[Exception] = []
     check = BackgroundCheck(path, found.append)
     check.start()
     check.join()

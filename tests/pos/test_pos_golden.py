@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -20,7 +21,7 @@ SCHEMA = json.loads((ROOT / "docs/record.schema.json").read_text(encoding="utf-8
 DICTIONARY = (ROOT / "docs/data-dictionary.md").read_text(encoding="utf-8")
 
 
-def of_kind(kind: str) -> list[dict]:
+def of_kind(kind: str) -> list[dict[str, Any]]:
     return [one for one in RECORDS if one["kind"] == kind]
 
 

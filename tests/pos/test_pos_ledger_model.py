@@ -27,6 +27,7 @@ from edge_components.pos.model import SaleRequest
 from edge_components.pos.opening import open_checked
 from edge_components.pos.rules import Sale, prepare
 from edge_components.pos.settings import Settings
+from edge_components.pos.validation import Circumstances
 from tests.pos.pos_process import ASSIGNMENT, sale
 
 IDS = [f"01890a5d-ac96-774b-bcce-b302099a80{number:02d}" for number in range(12)]
@@ -77,7 +78,7 @@ class LedgerAgainstModel(RuleBasedStateMachine):
         lines = [{"sku": "1", "quantity": 1, "total": amount}]
         payments = [{"method": "cash", "amount": amount}]
         body = sale(sale_id=sale_id, lines=lines, payments=payments, totals={"total": amount})
-        return prepare(SaleRequest.model_validate(body), self.assignment, {})
+        return prepare(SaleRequest.model_validate(body), Circumstances(self.assignment))
 
     @rule(sale_id=st.sampled_from(IDS), amount=st.integers(1, 3), roll_back=st.booleans())
     def sell(self, sale_id: str, amount: int, roll_back: bool) -> None:

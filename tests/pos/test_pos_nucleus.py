@@ -85,6 +85,23 @@ def test_an_update_waits_for_a_quiet_moment(pos, beside_core):
     beside_core(test)
 
 
+def test_rules_that_a_deployment_changes_hold_without_a_restart(pos, beside_core):
+    def test(core: Core, _reader: ipc.Ipc) -> None:
+        pos.start()
+        before = core.state.configuration(POS)
+        core.state.set_configuration(POS, {**before, "rules": {"max_total": "2.00"}})
+        core.loop.call_soon_threadsafe(core.operations.configuration_changed, POS, ["rules", "max_total"])
+        pause = threading.Event()
+        for _ in range(200):
+            exceptions = pos.sell(sale()).json()["exceptions"]
+            if exceptions:
+                break
+            pause.wait(0.05)
+        assert [one["code"] for one in exceptions] == ["total_too_high"]
+
+    beside_core(test)
+
+
 def wanted_wait(core: Core) -> float:
     """How many milliseconds pos asks a deployment to wait."""
 

@@ -58,6 +58,8 @@ def test_nothing_acknowledged_is_lost_when_the_till_is_killed_in_the_middle_of_s
     terminals = [threading.Thread(target=ring_up) for _ in range(6)]
     for terminal in terminals:
         terminal.start()
+    while len(acknowledged) <= 10:
+        stop.wait(0.01)
     stop.wait(random.Random(seed).uniform(0.3, 1.0))  # noqa: S311 - when the power goes
     selling.kill()
     stop.set()

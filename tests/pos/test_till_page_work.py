@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 
 from edge_components.pos.access.cashiers import Cashier, save
 from edge_components.pos.access.pins import Pins
+from tests.catalogue.test_pos_catalogue import GOODS, Shelf
 from tests.pos.pos_process import Pos, free_port, sale
 from tests.pos.test_pos_selling import records
 
@@ -99,6 +100,25 @@ def test_weighed_goods_are_recorded_with_their_weight(shop, selling):
     assert recorded["exceptions"] == []
 
 
+def test_goods_come_from_the_catalogue_and_a_new_one_is_on_the_shelf_without_a_reload(page, selling):
+    shelf = Shelf(selling.data / "catalogue")
+    version = shelf.put(*GOODS)
+    expect(page.locator(".product", has_text="Crème fraîche")).to_be_visible()
+    scan(page, "milk-1")
+    expect(page.locator("#lines li span")).to_have_text("Whole milk 1 gal")
+    page.keyboard.press("F3")
+    page.keyboard.type("banan")
+    page.keyboard.press("Enter")
+    expect(page.locator("#weighing")).to_be_visible()
+    page.keyboard.type("2")
+    page.keyboard.press("Enter")
+    expect(page.locator("#lines li")).to_have_count(2)
+    pay(page)
+    (recorded,) = of_kind(selling, "sale")
+    assert recorded["exceptions"] == []
+    assert recorded["catalogue_version"] == version
+
+
 def test_a_basket_on_hold_waits_through_a_reload_and_is_sold_once_as_itself(shop, selling):
     shop.locator(".product", has_text="Milk").click()
     held = json.loads(shop.evaluate("localStorage['greentill.basket']"))["saleId"]
@@ -106,6 +126,7 @@ def test_a_basket_on_hold_waits_through_a_reload_and_is_sold_once_as_itself(shop
     expect(shop.locator("#lines li")).to_have_count(0)
     shop.locator(".product", has_text="Bread").click()
     shop.reload()
+    expect(shop.locator(".product")).to_have_count(3)
     expect(shop.locator("#resume")).to_have_text("1 basket on hold · F6")
     shop.keyboard.press("F6")
     shop.locator("#held-list button").click()

@@ -76,7 +76,7 @@ class LedgerInTest:
                 **line,
             }
         ]
-        body = {
+        body: dict[str, Any] = {
             "currency": "USD",
             "lines": lines,
             "payments": [{"method": "cash", "amount": amount}],

@@ -101,6 +101,26 @@ def test_a_ledger_whose_oldest_records_retention_dropped_is_sound(
     assert "retention" in report.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("dropped", "fault"),
+    [
+        (4, None),
+        (3, f"epoch {EPOCH} seq 5: seq 4 to 4 before it are missing"),
+        (None, f"epoch {EPOCH} seq 5: it does not follow from seq 4, which retention dropped"),
+    ],
+)
+def test_what_retention_left_must_go_on_from_what_it_dropped(
+    tmp_path: Path, records: list[dict[str, Any]], dropped: int | None, fault: str | None
+) -> None:
+    card = write_ledger(tmp_path / "ledger.db", records[4:], in_wal=0)
+    kept = (EPOCH, dropped, records[dropped - 1]["hash"]) if dropped else (EPOCH, 4, "ab" * 32)
+    connection = apsw.Connection(str(card))
+    connection.execute("CREATE TABLE dropped(epoch TEXT PRIMARY KEY, seq INTEGER, hash TEXT)").fetchall()
+    connection.execute("INSERT INTO dropped VALUES (?, ?, ?)", kept).fetchall()
+    connection.close()
+    assert faults(card) == ([fault] if fault else [])
+
+
 def test_records_on_both_sides_of_a_damaged_page_are_still_read(tmp_path: Path) -> None:
     card = write_ledger(tmp_path / "ledger.db", chain(sales=400), in_wal=0)
     _break_a_page_in_the_middle(card)

@@ -201,7 +201,7 @@ class Line:
                         time.sleep(30)  # neither carried nor reset
                         return
                     if self.bytes_per_second:
-                        due = max(due, time.monotonic()) + len(piece) / self.bytes_per_second
+                        due = (due or time.monotonic()) + len(piece) / self.bytes_per_second
                         time.sleep(max(0.0, due - time.monotonic()))
                     target.sendall(piece)
             except OSError:
@@ -242,11 +242,11 @@ def test_a_body_larger_than_a_slow_line_carries_within_a_time_limit_arrives_all_
         aws,
         tmp_path / "slow",
         connect_timeout_seconds=1.0,
-        read_timeout_seconds=4.0,
-        bandwidth_kilobits=320,
+        read_timeout_seconds=4.5,
+        bandwidth_kilobits=400,
     )
-    line.bytes_per_second = 50_000
-    till.ledger.sell(1, cashier="c" * 300_000)
+    line.bytes_per_second = 60_000
+    till.ledger.sell(1, cashier="c" * 350_000)
     assert till.table.step()
     assert till.in_table() == till.rung_up()
     till.stop()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from html import escape
 from importlib import resources
 
-import segno
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from ..answers import error
-from ..page import HEADERS
+from ..page import HEADERS, qr
 from ..routes.context import Context
 from .access import Access
 
@@ -43,11 +41,8 @@ def router(context: Context) -> APIRouter:
     async def code() -> Response:
         if not _ready(access):
             return error(404, "lan_off", _OFF)
-        drawn = io.BytesIO()
-        segno.make(f"{access.lan_url()}/trust", error="m").save(
-            drawn, kind="svg", scale=8, border=3, dark="#14221c", light="#fff"
-        )
-        return Response(drawn.getvalue(), 200, HEADERS, "image/svg+xml")
+        content = qr.svg(f"{access.lan_url()}/trust", scale=8)
+        return Response(content, 200, HEADERS, "image/svg+xml")
 
     @calls.get("/trust/ca.crt")
     async def certificate() -> Response:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from typing import Any
 
-import segno
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from .. import answers
 from ..routes import bodies
 from ..routes.context import Context
-from . import HEADERS
+from . import HEADERS, qr
 
 REQUESTS: tuple[type[BaseModel], ...] = ()
 _CODE = re.compile(r"GT1:([A-Za-z0-9:_-]{1,128}):([0-9a-f]{16}):([0-9]{1,12}):([0-9a-f]{64})")
@@ -53,9 +51,7 @@ def router(context: Context) -> APIRouter:
     async def picture(code: str) -> Response:
         if _CODE.fullmatch(code) is None:
             return _unknown()
-        drawn = io.BytesIO()
-        segno.make(code, error="m", micro=False).save(drawn, kind="svg", scale=4, border=2)
-        return Response(drawn.getvalue(), headers=HEADERS, media_type="image/svg+xml")
+        return Response(qr.svg(code, scale=4), headers=HEADERS, media_type="image/svg+xml")
 
     return calls
 

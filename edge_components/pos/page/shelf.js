@@ -71,10 +71,14 @@ async function only(text) {
   return found.length === 1 ? found[0] : null;
 }
 
-/** Load what the till sells and listen for what is chosen. */
-export async function wireShelf() {
+/** Load what the till sells. */
+export async function loadShelf() {
   await loadProducts(state.till);
   shown = products();
+}
+
+/** Listen for what is searched for and chosen. */
+export function wireFinding() {
   $("search").oninput = find;
   $("finder").onsubmit = take;
   $("products").addEventListener("choose", (event) => choose(event.detail));

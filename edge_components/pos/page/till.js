@@ -8,7 +8,7 @@ import { count, speak, t, wish } from "./language.js";
 import { formats, minorUnits, plain } from "./money.js";
 import { pending } from "./pending.js";
 import { askForPayment, wirePayment } from "./payment.js";
-import { showShelf, wireShelf } from "./shelf.js";
+import { loadShelf, showShelf, wireFinding } from "./shelf.js";
 import { showBasket, wireBasket } from "./lines.js";
 import { resumeDialog, wireHolding } from "./holding.js";
 import { openRefund, wireRefund } from "./refund.js";
@@ -22,6 +22,7 @@ import { wireWeighing } from "./weighing.js";
 
 const HEALTH_MILLISECONDS = 2000;
 let lastHealth;
+let catalogueVersion;
 
 function say() {
   const [how, title, text, number] = describe(lastHealth);
@@ -58,7 +59,8 @@ async function meet() {
   if (names.includes(wanted)) $("terminal").value = wanted;
   $("menu-code-item").hidden = !state.till.lan_url || location.protocol === "https:";
   setTraining(state.training);
-  await wireShelf();
+  catalogueVersion = lastHealth.body.catalogue_version;
+  await loadShelf();
   speakAll();
   if (state.till.sign_in) askToSignIn();
   const unsent = pending();
@@ -66,11 +68,21 @@ async function meet() {
   return undefined;
 }
 
+/** A new catalogue is on the shelf without a reload: its prices are the ones that the till takes. */
+async function followCatalogue() {
+  const version = lastHealth?.body.catalogue_version;
+  if (version === undefined || version === catalogueVersion) return;
+  catalogueVersion = version;
+  await loadShelf();
+  showShelf();
+}
+
 async function watch() {
   for (;;) {
     lastHealth = await get("/v1/health");
     say();
     if (!state.till && lastHealth) await meet();
+    else if (state.till) await followCatalogue();
     await pause(HEALTH_MILLISECONDS);
   }
 }
@@ -136,6 +148,7 @@ $("terminal").onchange = () => localStorage.setItem("greentill.terminal", $("ter
 $("manual").onsubmit = addManually;
 for (const id of ["sending", "trouble", "signing", "pairing"]) $(id).addEventListener("cancel", (event) => event.preventDefault());
 wireBasket();
+wireFinding();
 wirePayment();
 wireSending();
 wireReceipt();
