@@ -69,7 +69,10 @@ class ServiceClock:
 
     def sign(self, client: Any) -> None:
         """Make a client sign by this clock."""
-        names = {name: _signer(self, base) for name, base in (("v4", SigV4Auth), ("s3v4", S3SigV4Auth))}
+        # S3's endpoint rules name its signature v4 as well, but S3 encodes a key once where others do twice.
+        is_s3 = client.meta.service_model.service_name == "s3"
+        plain = S3SigV4Auth if is_s3 else SigV4Auth
+        names = {name: _signer(self, base) for name, base in (("v4", plain), ("s3v4", S3SigV4Auth))}
 
         def choose(signature_version: Any, **_: Any) -> Any:
             return names.get(signature_version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +17,9 @@ from tests.sync.till import REGION, Till, make_till
 
 @pytest.fixture
 def till_at_the_twin(cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Till]:
-    for name, value in cloud.environment.items():
-        monkeypatch.setenv(name, value)
     suffix = uuid.uuid4().hex[:8]
+    for name, value in {**cloud.environment, **_temporary_credentials(cloud, f"sync-{suffix}")}.items():
+        monkeypatch.setenv(name, value)
     names = {"sales_table": f"sync-sales-{suffix}", "registry_table": f"sync-registry-{suffix}"}
     bucket = f"sync-sales-{suffix}"
     dynamodb, s3 = cloud.client("dynamodb"), cloud.client("s3")
@@ -43,6 +44,26 @@ def till_at_the_twin(cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
         s3.delete_object(Bucket=bucket, Key=entry["Key"])
     s3.delete_bucket(Bucket=bucket)
+
+
+def _temporary_credentials(cloud: Any, role: str) -> dict[str, str]:
+    """A session's, as tills have them: unlike the root's, each of its signatures is verified."""
+    trusted = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    allowed = {"Effect": "Allow", "Action": ["s3:*", "dynamodb:*"], "Resource": "*"}
+    iam = cloud.client("iam")
+    made = iam.create_role(RoleName=role, AssumeRolePolicyDocument=_policy(trusted))
+    iam.put_role_policy(RoleName=role, PolicyName="sync", PolicyDocument=_policy(allowed))
+    assumed = cloud.client("sts").assume_role(RoleArn=made["Role"]["Arn"], RoleSessionName="sync")
+    credentials = assumed["Credentials"]
+    return {
+        "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": credentials["SessionToken"],
+    }
+
+
+def _policy(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 @pytest.mark.twin
