@@ -7,7 +7,7 @@ lock() { # name, then extra options
   local name=$1
   shift
   .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
-    --generate-hashes --no-emit-index-url --no-annotate \
+    --generate-hashes --no-annotate \
     --custom-compile-command "make lock" \
     "$@" "requirements/$name.in" --output-file "requirements/$name.txt"
 }
