@@ -5,7 +5,6 @@ PY := .venv/bin/python
 CDK := node_modules/.bin/cdk
 # The CDK runs on Debian's Node 20; what it says about that on every call would hide its own errors.
 export NODE_NO_WARNINGS ?= 1
-export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-full mutants soak check synth deploy destroy bench lock clean

@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 
 # Node 20 is what Debian 12 users have; jsii's banner about it would bury the one sentence that matters.
-os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "1")
-os.environ.setdefault("JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION", "1")
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 
 from infra.errors import SettingsError
 from infra.fleet import build_app

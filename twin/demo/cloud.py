@@ -23,7 +23,7 @@ from twin.demo.show import Say
 
 CDK = str(twin_state.ROOT / "node_modules/.bin/cdk")
 CDK_SECONDS = 900.0
-QUIET = {"NODE_NO_WARNINGS": "1", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}  # Debian's Node
+QUIET = {"NODE_NO_WARNINGS": "1"}  # Debian's Node
 CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 4})
 
 
