@@ -18,6 +18,7 @@ from botocore.config import Config
 
 BATCH = 25
 SEGMENT = 500
+BUSY_MILLISECONDS = 5_000
 
 
 def main(ledger: str, thing: str, table: str, bucket: str, writers: str) -> None:
@@ -55,6 +56,7 @@ def main(ledger: str, thing: str, table: str, bucket: str, writers: str) -> None
 
 def _pages(ledger: str, size: int) -> Iterator[list[tuple[Any, ...]]]:
     connection = apsw.Connection(ledger, flags=apsw.SQLITE_OPEN_READONLY)
+    connection.set_busy_timeout(BUSY_MILLISECONDS)  # the first to open it recovers its WAL
     place: tuple[Any, Any] = ("", 0)
     sql = (
         "SELECT epoch, seq, kind, sale_id, receipt_no, business_date, recorded_at, hash, record FROM records"

@@ -45,6 +45,7 @@ class BackgroundCheck:
     def _run(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)  # selling goes first
         connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READONLY)
+        connection.set_busy_timeout(database.BUSY_MILLISECONDS)  # busy isn't damaged
         self._connection = connection
         try:
             if not self._stopping:

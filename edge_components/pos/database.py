@@ -25,6 +25,7 @@ _PRAGMAS = (
     ("journal_size_limit", 16 * 1024 * 1024),
     ("trusted_schema", 0),
 )
+BUSY_MILLISECONDS = 10_000
 _DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
 _DAMAGED = ".damaged"  # beside a ledger: what the background check found
 _SUFFIXES = (_DAMAGED, "-wal", "-shm", "")
@@ -56,7 +57,7 @@ def open_ledger(path: Path) -> apsw.Connection:
 
 
 def _set_pragmas(connection: apsw.Connection) -> None:
-    connection.set_busy_timeout(10_000)
+    connection.set_busy_timeout(BUSY_MILLISECONDS)
     for name, wanted in _PRAGMAS:
         connection.pragma(name, wanted)
         found = connection.pragma(name)
