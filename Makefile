@@ -44,7 +44,7 @@ destroy: setup ## cdk destroy --all: nothing is left
 	@$(CDK) destroy --all --force
 
 bench: setup ## measure against goals; figures in build/bench.json (FULL=1: the sample counts of docs/benchmarks.md)
-	@$(PY) -m greentill release build >/dev/null \&\& $(PY) -m benchmarks $(if $(FULL),--full)
+	@$(PY) -m greentill release build >/dev/null && $(PY) -m benchmarks $(if $(FULL),--full)
 
 lock: ## lock requirements/*.in again
 	@scripts/lock.sh
