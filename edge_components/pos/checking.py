@@ -6,25 +6,40 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
 
+from edge_components.edgekit.backoff import Backoff
+
 from . import database
-from .errors import DamagedLedgerError
+from .errors import DamagedLedgerError, UncheckedLedgerError
 
 _NICENESS = 10
 _log = logging.getLogger("pos.ledger")
 
 
 class BackgroundCheck:
-    """Runs quick_check on a connection of its own; `found` hears what is wrong, in the check's thread."""
+    """Runs quick_check on a connection of its own; `found` hears what is wrong, in the check's thread.
 
-    def __init__(self, path: Path, found: Callable[[DamagedLedgerError], None]) -> None:
+    A file that cannot be looked at is not damaged: that is told, and tried again until it can.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        found: Callable[[DamagedLedgerError], None],
+        *,
+        backoff: Backoff | None = None,
+        busy_milliseconds: int = database.BUSY_MILLISECONDS,
+    ) -> None:
         self._path = path
         self._found = found
+        self._backoff = backoff or Backoff(base=10, cap=600)
+        self._busy = busy_milliseconds
         self._connection: apsw.Connection | None = None
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="quick_check", daemon=True)
 
     def start(self) -> None:
@@ -36,26 +51,42 @@ class BackgroundCheck:
 
     def stop(self) -> None:
         """Leave the rest unlooked at."""
-        self._stopping = True
-        if self._connection is not None:
-            self._connection.interrupt()
+        self._stopping.set()
+        connection = self._connection
+        if connection is not None:
+            with suppress(apsw.ConnectionClosedError):  # its look has just ended
+                connection.interrupt()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)  # selling goes first
-        connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READONLY)
-        connection.set_busy_timeout(database.BUSY_MILLISECONDS)  # busy isn't damaged
-        self._connection = connection
+        while not self._stopping.is_set() and not self._looked():
+            self._stopping.wait(self._backoff.next())
+
+    def _looked(self) -> bool:
         try:
-            if not self._stopping:
-                database.quick_check(connection)
-                _log.info("the ledger's file is sound")
-        except apsw.InterruptError:
-            return
+            self._look()
         except DamagedLedgerError as error:
             self._found(error)
-        except apsw.Error as error:
-            self._found(DamagedLedgerError(str(error)))
+        except apsw.InterruptError:
+            return True
+        except (UncheckedLedgerError, apsw.Error) as error:
+            _log.warning("the ledger's file could not be checked, which is tried again: %s", error)
+            return False
+        return True
+
+    def _look(self) -> None:
+        try:
+            connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READONLY)
+        except database.DAMAGE as error:
+            raise DamagedLedgerError(str(error)) from error
+        try:
+            connection.set_busy_timeout(self._busy)
+            self._connection = connection
+            if not self._stopping.is_set():
+                database.quick_check(connection)
+                _log.info("the ledger's file is sound")
         finally:
+            self._connection = None
             connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import apsw
 
 from edge_components.edgekit.files import atomic_write, sync_directory
 
-from .errors import DamagedLedgerError, NotSellingError
+from .errors import DamagedLedgerError, NotSellingError, UncheckedLedgerError
 
 _MAGIC = b"SQLite format 3\0"
 _OLDEST_SQLITE = (
@@ -26,7 +27,9 @@ _PRAGMAS = (
     ("trusted_schema", 0),
 )
 BUSY_MILLISECONDS = 10_000
-_DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
+DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
+_UNREAD_PAGE = re.compile(r"unable to get the page\. error code=([0-9]+)")  # SQLite's words, in btree.c
+_PRIMARY = 0xFF  # of an extended result code
 _DAMAGED = ".damaged"  # beside a ledger: what the background check found
 _SUFFIXES = (_DAMAGED, "-wal", "-shm", "")
 
@@ -49,7 +52,7 @@ def open_ledger(path: Path) -> apsw.Connection:
     try:
         connection = apsw.Connection(str(path))
         _set_pragmas(connection)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DamagedLedgerError(str(error)) from error
     except apsw.Error as error:
         raise NotSellingError("ledger_closed", f"{path} cannot be opened: {error}") from error
@@ -79,10 +82,23 @@ def is_new(connection: apsw.Connection) -> bool:
 
 
 def quick_check(connection: apsw.Connection) -> None:
-    """SQLite's own look at the whole file; raises DamagedLedgerError with its first finding."""
-    finding = connection.pragma("quick_check", 1)
+    """SQLite's own look at the whole file; raises DamagedLedgerError with its first finding.
+
+    Raises UncheckedLedgerError where the file could not be read, which SQLite counts among its findings.
+    """
+    try:
+        finding = " ".join(str(connection.pragma("quick_check", 1)).split())
+    except DAMAGE as error:
+        raise DamagedLedgerError(str(error)) from error
+    except apsw.InterruptError:
+        raise
+    except apsw.Error as error:
+        raise UncheckedLedgerError(str(error)) from error
+    unread = _UNREAD_PAGE.search(finding)
+    if unread and int(unread[1]) & _PRIMARY not in (apsw.SQLITE_CORRUPT, apsw.SQLITE_NOTADB):
+        raise UncheckedLedgerError(finding)
     if finding != "ok":
-        raise DamagedLedgerError(str(finding))
+        raise DamagedLedgerError(finding)
 
 
 def mark_damaged(path: Path, finding: str) -> None:

@@ -14,3 +14,7 @@ class NotSellingError(Exception):
 
 class DamagedLedgerError(Exception):
     """The ledger's file or chain does not hold; it is set aside and a new epoch begins."""
+
+
+class UncheckedLedgerError(Exception):
+    """The ledger's file could not be looked at: busy, or the disk gave no answer. That says nothing of it."""

@@ -16,7 +16,7 @@ from edge_components.edgekit.ledger import LedgerReader, LedgerUnavailableError
 from . import database, schema
 from .assignment import Assignment
 from .clock import Clock
-from .errors import DamagedLedgerError, NotSellingError
+from .errors import DamagedLedgerError, NotSellingError, UncheckedLedgerError
 from .ledger import Ledger, read_position, set_machine
 from .settings import Settings
 
@@ -55,10 +55,10 @@ def _existing(settings: Settings, assignment: Assignment, clock: Clock) -> Ledge
     connection = database.open_ledger(settings.ledger_path)
     try:
         return _checked(connection, settings, assignment, clock)
-    except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as error:
+    except database.DAMAGE as error:
         connection.close(force=True)
         raise DamagedLedgerError(str(error)) from error
-    except apsw.Error as error:
+    except (apsw.Error, UncheckedLedgerError) as error:
         connection.close(force=True)
         raise NotSellingError("ledger_closed", f"the ledger cannot be read: {error}") from error
     except BaseException:

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timex.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,6 +41,9 @@ struct control {
   volatile int32_t fail_writes; /* errno of every write below the root; 0: none */
   volatile uint32_t syncs;      /* how many there were */
   volatile int64_t clock_nanoseconds; /* how far the wall clock is ahead of the machine's */
+  volatile int32_t fail_reads;        /* errno of every read of a page below the root; 0: none */
+  volatile int32_t clock_set;         /* whether the kernel calls the clock synchronized; 0: as it is */
+  volatile int64_t fail_reads_from;   /* only reads at this offset and beyond fail */
 };
 
 static char root[PATH_MAX];
@@ -208,6 +212,18 @@ ssize_t write(int fd, const void *data, size_t size) {
 PWRITE(pwrite)
 PWRITE(pwrite64)
 
+#define PREAD(name) \
+  ssize_t name(int fd, void *data, size_t size, __typeof__((off_t)0) offset) { \
+    REAL(name); \
+    if (control->fail_reads && offset >= control->fail_reads_from && kind(fd) == FILE_BELOW) { \
+      errno = control->fail_reads; \
+      return -1; \
+    } \
+    return real(fd, data, size, offset); \
+  }
+PREAD(pread)
+PREAD(pread64)
+
 static void gathered(int fd, const struct iovec *parts, int count, int64_t offset, ssize_t done) {
   for (int i = 0; i < count && done > 0; i++) {
     size_t size = (ssize_t)parts[i].iov_len < done ? parts[i].iov_len : (size_t)done;
@@ -359,4 +375,12 @@ int clock_gettime(clockid_t which, struct timespec *now) {
     now->tv_nsec = moved % 1000000000LL;
   }
   return failed;
+}
+
+int adjtimex(struct timex *asked) {
+  REAL(adjtimex);
+  int state = real(asked);
+  if (!control->clock_set || asked->modes) return state;
+  asked->status &= ~STA_UNSYNC;
+  return TIME_OK;
 }

@@ -70,6 +70,15 @@ class Control:
         """The wall clock is so far ahead of the machine's, or behind it."""
         self._set(16, "<q", round(seconds * 1_000_000_000))
 
+    def fail_reads(self, errno: int, beyond: int = 0) -> None:
+        """Every read of a page at this offset or beyond it fails with this error; 0 for none."""
+        self._set(32, "<q", beyond)
+        self._set(24, "<i", errno)
+
+    def set_clock(self) -> None:
+        """The kernel says from now on that the clock is synchronized."""
+        self._set(28, "<i", 1)
+
     @property
     def syncs(self) -> int:
         """How many syncs there were."""

@@ -59,7 +59,7 @@ def test_after_a_failed_sync_the_till_leaves_and_what_it_acknowledged_is_there_w
     with pytest.raises(httpx.TransportError):
         selling.sell(doubtful)
     assert selling.process is not None
-    assert selling.process.wait(timeout=20) == EX_IOERR
+    assert selling.process.wait(timeout=120) == EX_IOERR
     selling.start()
     assert {one["sale_id"]: one["hash"] for one in receipts}.items() <= sold(selling).items()
     assert selling.sell(doubtful).status_code in (200, 201)
@@ -78,7 +78,7 @@ def test_a_disk_that_refuses_writes_costs_no_acknowledged_sale(
         assert selling.sell(unsold).status_code == 503
     except httpx.TransportError:
         assert selling.process is not None
-        assert selling.process.wait(timeout=20) == EX_IOERR
+        assert selling.process.wait(timeout=120) == EX_IOERR
     control.fail_writes(0)
     selling.kill()
     selling.start()
@@ -200,13 +200,14 @@ def test_a_damaged_file_is_noticed_or_harmless_and_never_a_sale_that_did_not_hap
 
 
 def test_eight_terminals_share_syncs_on_a_slow_card(selling: Pos, control: disk.Control) -> None:
+    """A sync takes so long that what comes meanwhile waits for it, however busy the machine is."""
     selling.sell(sale())
-    control.slow_syncs(0.02)
+    control.slow_syncs(1.0)
     before = control.syncs
 
     def ring_up() -> None:
-        with httpx.Client(base_url=selling.url, timeout=20, trust_env=False) as client:
-            for _ in range(10):
+        with httpx.Client(base_url=selling.url, timeout=120, trust_env=False) as client:
+            for _ in range(2):
                 assert client.post("/v1/sales", json=sale()).status_code == 201
 
     terminals = [threading.Thread(target=ring_up) for _ in range(8)]
@@ -214,4 +215,4 @@ def test_eight_terminals_share_syncs_on_a_slow_card(selling: Pos, control: disk.
         terminal.start()
     for terminal in terminals:
         terminal.join()
-    assert (control.syncs - before) / 80 <= 0.5
+    assert (control.syncs - before) / 16 <= 0.5

@@ -66,7 +66,7 @@ class World:
             answer = self.pos.client.post(path, json=body)
         except httpx.TransportError:
             assert self.pos.process is not None
-            self.pos.process.wait(timeout=20)
+            self.pos.process.wait(timeout=120)
             self.pos.kill()
             return
         if answer.status_code == 503:

@@ -84,7 +84,7 @@ def wide_sale(lines: int) -> dict[str, Any]:
 
 def _sell(url: str, bodies: list[dict[str, Any]], terminals: int) -> None:
     def ring_up(mine: list[dict[str, Any]]) -> None:
-        with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=url, timeout=120, trust_env=False) as client:
             for body in mine:
                 assert client.post("/v1/sales", json=body).status_code == 201
 

@@ -16,7 +16,7 @@ from typing import Any
 from tests.faults.disk import library
 
 ROOT = Path(__file__).parents[2]
-GONE_SECONDS = 30.0
+GONE_SECONDS = 120.0
 
 
 class Forked:

@@ -69,7 +69,7 @@ class Pos:
             **configuration,
         }
         self.url = f"http://127.0.0.1:{self.configuration['port']}"
-        self.client = httpx.Client(base_url=self.url, timeout=20, trust_env=False)
+        self.client = httpx.Client(base_url=self.url, timeout=120, trust_env=False)
         self.process: subprocess.Popen[bytes] | None = None
 
     def assign(self, **changes: Any) -> None:
@@ -94,7 +94,7 @@ class Pos:
 
     def wait(self, status: str) -> None:
         assert self.process is not None
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             assert self.process.poll() is None, f"pos ended: {self.log()}"
             try:
@@ -126,6 +126,6 @@ class Pos:
             return 0
         if self.process.poll() is None:
             self.process.send_signal(number)
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=120)
         self.process = None
         return code

@@ -34,7 +34,7 @@ def add_cashier(data: Path, cashier: str, pin: str, role: str = "cashier") -> No
         input=f"{pin}\n".encode(),
         cwd=ROOT,
         check=True,
-        timeout=60,
+        timeout=240,
     )
 
 
@@ -232,7 +232,7 @@ def test_a_terminal_is_paired_over_http_listed_and_revoked(selling):
 
 def test_an_entry_for_the_configuration_can_be_printed(tmp_path):
     command = [sys.executable, "-m", "edge_components.pos.access", "C1", "--print"]
-    printed = subprocess.run(command, input=b"1234\n", cwd=ROOT, check=True, capture_output=True, timeout=60)
+    printed = subprocess.run(command, input=b"1234\n", cwd=ROOT, check=True, capture_output=True, timeout=240)
     entry = json.loads(printed.stdout)["cashiers"]["C1"]
     assert check_hash(entry["pin_hash"])
     assert entry["role"] == "cashier"

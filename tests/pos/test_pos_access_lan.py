@@ -16,7 +16,7 @@ from edge_components.pos.access.errors import AuthorityError
 from tests.pos.pos_process import Pos, free_port, sale
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=120):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -34,7 +34,7 @@ class Lan(Pos):
         trusted = ssl.create_default_context(cafile=str(self.data / "tls" / "ca.crt"))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx.Client(
-            base_url=self.lan_url, verify=trusted, trust_env=False, headers=headers, timeout=20
+            base_url=self.lan_url, verify=trusted, trust_env=False, headers=headers, timeout=120
         )
 
     def pair(self, terminal: str = "T1") -> str:
@@ -180,12 +180,12 @@ def test_an_unusable_folder_is_one_sentence(tmp_path):
 def _openssl(*arguments: str) -> str:
     import subprocess
 
-    done = subprocess.run(["openssl", *arguments], check=True, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["openssl", *arguments], check=True, capture_output=True, text=True, timeout=120)
     return done.stdout
 
 
 def test_a_request_line_without_end_is_cut_off(selling):
-    with socket.create_connection(("127.0.0.1", selling.configuration["port"]), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", selling.configuration["port"]), timeout=120) as client:
         client.sendall(b"GET /v1/health HTTP/1.1\r\nX: " + b"a" * (slow_clients.LARGEST_HEAD * 2))
         assert _ended(client)
     assert selling.health()["status"] == "selling"
@@ -196,8 +196,6 @@ def test_a_body_that_never_arrives_is_not_waited_for(monkeypatch):
 
     import uvicorn
 
-    monkeypatch.setattr(slow_clients, "REQUEST_SECONDS", 0.5)
-
     async def reads_all(_scope, receive, send) -> None:
         while (await receive()).get("more_body"):
             pass
@@ -207,7 +205,7 @@ def test_a_body_that_never_arrives_is_not_waited_for(monkeypatch):
     async def ask(port: int, request: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request)
-        answer = await asyncio.wait_for(reader.read(1), 10)
+        answer = await asyncio.wait_for(reader.read(1), 120)
         writer.close()
         return answer
 
@@ -222,11 +220,10 @@ def test_a_body_that_never_arrives_is_not_waited_for(monkeypatch):
         while not server.started:
             await asyncio.sleep(0.02)
         head = b"POST / HTTP/1.1\r\nHost: till\r\nContent-Length: 30\r\n\r\n"
-        answers = (
-            await ask(port, head + b"half"),
-            await ask(port, head[:20]),
-            await ask(port, head + b"x" * 30),
-        )
+        monkeypatch.setattr(slow_clients, "REQUEST_SECONDS", 0.5)
+        cut_off = (await ask(port, head + b"half"), await ask(port, head[:20]))
+        monkeypatch.setattr(slow_clients, "REQUEST_SECONDS", 60.0)
+        answers = (*cut_off, await ask(port, head + b"x" * 30))
         server.should_exit = True
         await serving
         return answers
@@ -236,7 +233,7 @@ def test_a_body_that_never_arrives_is_not_waited_for(monkeypatch):
 
 def test_too_many_connections_do_not_keep_a_terminal_from_selling_once_they_are_gone(selling):
     address = ("127.0.0.1", selling.configuration["port"])
-    idle = [socket.create_connection(address, timeout=20) for _ in range(slow_clients.MOST_CONNECTIONS + 20)]
+    idle = [socket.create_connection(address, timeout=120) for _ in range(slow_clients.MOST_CONNECTIONS + 20)]
     assert any(_ended(client) for client in idle[-5:])
     for client in idle:
         client.close()
@@ -251,7 +248,7 @@ def _sells(pos: Pos) -> bool:
 
 
 def _ended(client: socket.socket) -> bool:
-    client.settimeout(5)
+    client.settimeout(60)
     try:
         return client.recv(1) == b""
     except ConnectionError:

@@ -125,7 +125,7 @@ def test_two_terminals_that_refund_the_same_goods_at_once_give_the_money_back_on
     }
 
     def give_back(_: int) -> int:
-        with httpx.Client(base_url=selling.url, timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=selling.url, timeout=120, trust_env=False) as client:
             return client.post("/v1/refunds", json=refund(receipt, **whole)).status_code
 
     with ThreadPoolExecutor(6) as pool:

@@ -223,7 +223,7 @@ def test_concurrent_terminals_get_numbers_without_gaps_and_one_sale_sent_by_all_
     shared = sale()
 
     def ring_up(terminal: int):
-        with httpx.Client(base_url=selling.url, timeout=30, trust_env=False) as client:
+        with httpx.Client(base_url=selling.url, timeout=120, trust_env=False) as client:
             answers = [client.post("/v1/sales", json=sale(cashier=f"C{terminal}")) for _ in range(40)]
             return [*answers, client.post("/v1/sales", json=shared)]
 

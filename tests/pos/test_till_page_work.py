@@ -376,7 +376,7 @@ def test_a_device_on_the_network_is_paired_on_the_page_and_sells(browser, tmp_pa
 
 
 def _until_listening(pos: Pos) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         try:
             with httpx.Client(verify=ssl._create_unverified_context(), trust_env=False) as client:  # noqa: S323
