@@ -13,10 +13,16 @@ from unittest import mock
 
 import boto3
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from twin import cloud as twin_cloud
 from twin import state as twin_state
 from twin.state import State
+
+# How long an example takes says how busy the machine is, nothing of the code.
+hypothesis_settings.register_profile("greentill", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("greentill")
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Process:
         if self.running is None:
             return 0
         self.running.send_signal(number)
-        code = self.running.wait(timeout=20)
+        code = self.running.wait(timeout=120)
         self.running = None
         return code
 
@@ -69,7 +69,7 @@ def process(tmp_path: Path) -> Iterator[Process]:
 
 
 def until(holds: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -125,6 +125,6 @@ def test_a_nucleus_that_does_not_answer_is_told_and_the_process_ends_to_be_start
         AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT=str(process.folder / "ipc.socket"), SVCUID="token"
     )
     assert process.running is not None
-    assert process.running.wait(timeout=60) == 1
+    assert process.running.wait(timeout=240) == 1
     process.running = None
     assert "the aggregator can't start: the nucleus does not answer" in process.log()

@@ -33,7 +33,7 @@ def machine(work_dir: Path) -> Iterator[Machine]:
 
 
 def said(machine: Machine, *arguments: str, status: int = 0) -> str:
-    done = machine.run([*SCRIPT, *arguments], user="pi", timeout=120)
+    done = machine.run([*SCRIPT, *arguments], user="pi", timeout=280)
     told = done.stdout + done.stderr
     assert done.returncode == status, told
     return told

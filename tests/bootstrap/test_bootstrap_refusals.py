@@ -47,7 +47,7 @@ def dry_run(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
@@ -106,7 +106,7 @@ def test_an_unsupported_system_is_refused_with_what_to_do(
 
 def test_an_unknown_option_stops_it(tmp_path: Path):
     done = subprocess.run(
-        [SCRIPTS / "pi_bootstrap.sh", "--dryrun"], capture_output=True, text=True, timeout=20, check=False
+        [SCRIPTS / "pi_bootstrap.sh", "--dryrun"], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 1
     assert "I don't know --dryrun" in done.stderr

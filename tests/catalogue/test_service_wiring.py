@@ -18,7 +18,7 @@ from tests.catalogue.conftest import BUCKET, Publisher, product
 
 
 def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)

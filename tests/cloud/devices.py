@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 120
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def test_mqtt_refuses_a_client_without_a_certificate(cloud):
     context = ssl.create_default_context(cafile=cloud.state.cloud.ca)
     address = ("127.0.0.1", cloud.state.cloud.mqtt_port)
     with (
-        socket.create_connection(address, timeout=10) as plain,
+        socket.create_connection(address, timeout=60) as plain,
         context.wrap_socket(plain, server_hostname="data.iot.twin.internal") as connection,
         pytest.raises((ssl.SSLError, ConnectionError)),
     ):
@@ -75,7 +75,7 @@ def test_an_emulator_whose_internals_moved_is_refused(tmp_path):
         [str(PYTHON), "-I", "-c", program, str(twin_state.ROOT)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
         cwd=tmp_path,
     )

@@ -32,7 +32,7 @@ ASSUMED_BY_IOT = {
 }
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 40) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 180) -> Any:
     """The first true value of `what`; fails when there is none in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -162,7 +162,7 @@ def running(root: Path, environment: dict[str, str]) -> Iterator[subprocess.Pope
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(120)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -121,10 +121,18 @@ class Core:
         for one in recipes:
             self.state.kept.configuration.setdefault(one.name, dict(one.defaults))
         await self.supervisor.apply(wanted)
-        return await asyncio.wait_for(self.supervisor.settled(), 30)
+        return await asyncio.wait_for(self.supervisor.settled(), 120)
 
     def log_of(self, name: str) -> str:
         return (self.settings.root / "logs" / f"{name}.log").read_text()
+
+    async def heard(self, name: str, line: str, times: int = 1) -> None:
+        """Wait until its log has `line` so often, and no oftener; with_core bounds the time."""
+        while not (log := self.settings.root / "logs" / f"{name}.log").exists() or (
+            log.read_text().count(line) < times
+        ):
+            await asyncio.sleep(0.02)
+        assert self.log_of(name).count(line) == times
 
     def work(self, name: str) -> Path:
         return self.settings.root / "work" / name
@@ -164,7 +172,7 @@ def with_core(test: Callable[[Core], Awaitable[T]], **changes: Any) -> T:
             asyncio.get_running_loop(),
         )
         try:
-            return await asyncio.wait_for(test(core), 60)
+            return await asyncio.wait_for(test(core), 240)
         finally:
             await supervisor.close()
             await exchange.close()

@@ -98,7 +98,7 @@ def test_a_deployment_brings_components_their_artifacts_and_what_they_depend_on(
         outcome = await deployments(core, cloud).run(document({"com.test.App": "1.0.0"}))
         assert outcome.status == "SUCCEEDED"
         assert set(core.supervisor.states()) == {"com.test.App", "com.test.Libs"}
-        assert "stdout. hello from s3" in core.log_of("com.test.App")
+        await core.heard("com.test.App", "stdout. hello from s3")
         assert ("com.test.Libs", {"com.test.App": ">=1.0.0 <2.0.0"}) in cloud.asked
         assert list(core.state.kept.roots) == ["com.test.App"]
 
@@ -119,7 +119,7 @@ def test_a_failed_deployment_goes_back_to_what_ran_configuration_included() -> N
         assert "com.test.App" in outcome.details["deployment-failure-cause"]
         assert core.state.kept.components == {"com.test.App": "1.0.0"}
         assert core.state.configuration("com.test.App") == {"mode": "a"}
-        assert core.log_of("com.test.App").count("stdout. one") == 2
+        await core.heard("com.test.App", "stdout. one", 2)
 
     with_core(test)
 
@@ -148,7 +148,7 @@ def test_an_artifact_that_does_not_match_fails_the_deployment_and_stops_nothing(
         outcome = await runner.run(document({"com.test.App": "1.1.0"}))
         assert outcome.status == "FAILED"
         assert "ARTIFACT_CHECKSUM_MISMATCH" in outcome.details["deployment-failure-cause"]
-        assert core.log_of("com.test.App").count("stdout. one") == 1
+        await core.heard("com.test.App", "stdout. one")
 
     with_core(test)
 
@@ -219,7 +219,7 @@ def test_after_a_power_cut_what_ran_last_starts_without_the_cloud() -> None:
         nothing.away = 1_000_000
         await deployments(core, nothing).boot()
         assert await core.supervisor.settled() == []
-        assert core.log_of("com.test.App").count("stdout. one") == 2
+        await core.heard("com.test.App", "stdout. one", 2)
 
     with_core(test)
 
@@ -242,7 +242,7 @@ def test_a_power_cut_in_the_middle_of_a_deployment_starts_the_version_before_it(
         await deployments(core, Cloud()).boot()
         assert await core.supervisor.settled() == []
         assert core.state.kept.components == {"com.test.App": "1.0.0"}
-        assert core.log_of("com.test.App").count("stdout. one") == 2
+        await core.heard("com.test.App", "stdout. one", 2)
 
     with_core(test)
 
@@ -279,6 +279,6 @@ def test_a_change_of_configuration_alone_is_told_and_restarts_nothing() -> None:
         update = {"version": "1.0.0", "configurationUpdate": {"merge": json.dumps({"mode": "b"})}}
         await runner.run(document({"com.test.App": update}))
         assert core.state.configuration("com.test.App") == {"mode": "b"}
-        assert core.log_of("com.test.App").count("stdout. one") == 1
+        await core.heard("com.test.App", "stdout. one")
 
     with_core(test)

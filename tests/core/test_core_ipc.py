@@ -39,7 +39,7 @@ class Component:
 
     def __enter__(self) -> GreengrassCoreIPCClientV2:
         self._client = GreengrassCoreIPCClientV2(
-            awsiot.greengrasscoreipc.connect(ipc_socket=self._path, authtoken=self._token, timeout=5)
+            awsiot.greengrasscoreipc.connect(ipc_socket=self._path, authtoken=self._token, timeout=60)
         )
         return self._client
 
@@ -71,7 +71,7 @@ def test_a_message_reaches_the_component_that_may_hear_it_as_it_was_sent() -> No
                 topic="greentill/sales",
                 publish_message=PublishMessage(json_message=JsonMessage(message={"seq": 7})),
             )
-            return heard.get(timeout=5), heard.get(timeout=5)
+            return heard.get(timeout=60), heard.get(timeout=60)
 
     first, second = on_machine(test)
     assert first.binary_message.message == b"\x00\xffsale"
@@ -102,8 +102,8 @@ def test_a_closed_subscription_hears_nothing_more() -> None:
             message = PublishMessage(json_message=JsonMessage(message={}))
             _, operation = client.subscribe_to_topic(topic="a", on_stream_event=heard.put)
             client.publish_to_topic(topic="a", publish_message=message)
-            heard.get(timeout=5)
-            operation.close().result(5)
+            heard.get(timeout=60)
+            operation.close().result(60)
             client.publish_to_topic(topic="a", publish_message=message)
             client.get_configuration()  # answered after the publish was
             return heard.empty()
@@ -114,7 +114,7 @@ def test_a_closed_subscription_hears_nothing_more() -> None:
 def test_a_stranger_without_a_known_token_is_not_let_in() -> None:
     def test(core: Core) -> None:
         with pytest.raises(AccessDeniedError):
-            awsiot.greengrasscoreipc.connect(ipc_socket=str(core.ipc.path), authtoken="guessed", timeout=5)
+            awsiot.greengrasscoreipc.connect(ipc_socket=str(core.ipc.path), authtoken="guessed", timeout=60)
 
     on_machine(test)
 
@@ -141,7 +141,7 @@ def test_an_update_of_configuration_is_kept_on_disk_and_told_to_who_watches() ->
             assert client.get_configuration(key_path=["retention"]).value == {"days": 30}
         text = (core.settings.root / "config" / "state.json").read_text()
         assert '"days": 30' in text
-        return heard.get(timeout=5)
+        return heard.get(timeout=60)
 
     event = on_machine(test).configuration_update_event
     assert (event.component_name, event.key_path) == ("com.test.Pos", ["retention"])
@@ -196,7 +196,7 @@ def test_messages_to_aws_iot_go_out_only_on_the_topics_the_recipe_names() -> Non
             client.subscribe_to_iot_core(
                 topic_name="greentill/commands/#", qos="1", on_stream_event=heard.put
             )
-            return heard.get(timeout=5)
+            return heard.get(timeout=60)
 
     event = on_machine(test)
     assert sent == [("greentill/x/heartbeat", b"{}", 1)]
@@ -212,8 +212,8 @@ def test_a_component_is_asked_before_an_update_and_its_deferral_is_heard() -> No
             core.loop.call_soon_threadsafe(
                 lambda: loop_calls.put(core.updates.ask("deployment-1", {"com.test.Pos", "com.test.Quiet"}))
             )
-            asked = loop_calls.get(timeout=5)
-            event = events.get(timeout=5).pre_update_event
+            asked = loop_calls.get(timeout=60)
+            event = events.get(timeout=60).pre_update_event
             client.defer_component_update(deployment_id=event.deployment_id, recheck_after_ms=2500)
             with pytest.raises(ServiceError):
                 client.defer_component_update(deployment_id="another", recheck_after_ms=1)

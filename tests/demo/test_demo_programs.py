@@ -16,7 +16,7 @@ FORKS = (
 )
 
 
-def run(programs, code, timeout=30.0, said=None):
+def run(programs, code, timeout=120.0, said=None):
     said = [] if said is None else said
     return programs.run(
         "lab", [sys.executable, "-c", code], environment=dict(os.environ), say=said.append, timeout=timeout
@@ -32,7 +32,7 @@ def alive(pid):
 
 
 def gone(pid):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not alive(pid)
@@ -64,7 +64,7 @@ def test_ending_all_ends_children_too_and_starts_nothing_more(tmp_path):
     while not said:
         time.sleep(0.02)
     programs.end_all()
-    thread.join(timeout=10)
+    thread.join(timeout=120)
     assert not thread.is_alive()
     assert errors
     assert gone(int(said[0]))
@@ -74,8 +74,11 @@ def test_ending_all_ends_children_too_and_starts_nothing_more(tmp_path):
 
 def test_a_program_that_takes_too_long_is_ended(tmp_path):
     said: list[str] = []
-    with pytest.raises(DemoError):
-        run(Programs(tmp_path), FORKS, timeout=1.0, said=said)
+    for limit in (1.0, 5.0, 30.0, 120.0):  # a busy machine may need longer to start it at all
+        with pytest.raises(DemoError):
+            run(Programs(tmp_path), FORKS, timeout=limit, said=said)
+        if said:
+            break
     assert gone(int(said[0]))
 
 

@@ -137,7 +137,7 @@ def test_the_format_imports_only_the_standard_library(module):
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=120,
     )
     assert found.stdout.strip() in ("['__main__']", "[]")
 

@@ -34,7 +34,7 @@ def cloudformation() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     yield f"http://127.0.0.1:{server.server_port}/", answers
     server.shutdown()
     server.server_close()
-    thread.join(5)
+    thread.join(60)
 
 
 def event(url: str) -> dict[str, str]:

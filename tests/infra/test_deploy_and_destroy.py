@@ -43,7 +43,7 @@ def cdk(clone: Path, cloud: Any, *arguments: str) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr

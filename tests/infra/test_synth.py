@@ -42,7 +42,7 @@ def synth(clone: Path) -> "subprocess.CompletedProcess[str]":
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
         check=False,
     )
 
@@ -95,7 +95,7 @@ def test_cfn_lint_passes_on_every_template(app: App) -> None:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=280,
         check=False,
     )
     assert result.returncode == 0, result.stdout

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.machine, pytest.mark.twin]
 
 def greentill(*arguments: str, work_dir: Path) -> subprocess.CompletedProcess[str]:
     asked = [sys.executable, "-m", "greentill", "twin", *arguments, "--work-dir", str(work_dir)]
-    return subprocess.run(asked, capture_output=True, text=True, timeout=180, check=False)
+    return subprocess.run(asked, capture_output=True, text=True, timeout=280, check=False)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_ctrl_c_during_up_ends_everything_at_once(work_dir: Path, root_image: Pa
     assert running.stderr
     assert any("under way" in line for line in running.stderr)
     running.send_signal(signal.SIGINT)
-    running.communicate(timeout=60)
+    running.communicate(timeout=240)
     assert running.returncode != 0
     assert not cloud.is_running(work_dir)
     assert leftovers(work_dir) == []

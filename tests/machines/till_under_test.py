@@ -16,13 +16,13 @@ class Till:
     link: Link
     pos_url: str
 
-    def fetch(self, address: str, seconds: int = 20) -> str:
+    def fetch(self, address: str, seconds: int = 60) -> str:
         """What the till reads from `address` over the uplink; empty when it can't connect in time."""
         asked = ["curl", "--silent", "--max-time", str(seconds), "--cacert", "/etc/ca.pem", address]
         return self.machine.run(asked).stdout
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     """Wait until `condition` holds."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -71,7 +71,7 @@ def test_without_credentials_it_says_so_without_a_traceback(tmp_path: Path):
         env={**bare, "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 1

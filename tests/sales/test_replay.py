@@ -93,7 +93,7 @@ def some():
 def sell(till, chosen, journal, **settings):
     async def run():
         async with running(till) as url:
-            return await replay(chosen, Settings(url, **settings), journal, within=30)
+            return await replay(chosen, Settings(url, **settings), journal, within=120)
 
     return asyncio.run(run())
 

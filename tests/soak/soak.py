@@ -25,9 +25,13 @@ DRAIN_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Plan:
-    """Times in seconds. `kill_every` is how often some process of a till dies."""
+    """Times in seconds. `kill_every` is how often some process of a till dies.
+
+    The run goes on beyond `seconds` until so many `baskets` were rung up.
+    """
 
     seconds: float
+    baskets: int = 0
     tills: int = 2
     terminals: int = 2
     pause: float = 0.05
@@ -141,15 +145,18 @@ async def _sell(
     endless = itertools.cycle(chosen)
     end = time.monotonic() + plan.seconds
 
+    def over() -> bool:
+        return time.monotonic() >= end and len(entries) >= plan.baskets
+
     async def ring_up(till: Till, terminal_name: str) -> None:
         async with Terminal(Settings(till.url, terminal=terminal_name)) as terminal:
-            await terminal.health(within=60)
-            while time.monotonic() < end:
+            await terminal.health(within=180)
+            while not over():
                 entries.append(await terminal.ring_up(next(endless), online=True))
                 await asyncio.sleep(plan.pause)
 
     async def tell() -> None:
-        while time.monotonic() < end:
+        while not over():
             await asyncio.sleep(min(30.0, plan.seconds))
             say(f"{len(entries)} baskets, {max(0.0, end - time.monotonic()):.0f} s to go")
 

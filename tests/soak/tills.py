@@ -175,7 +175,7 @@ class Till:
         process = self.running.pop(name, None)
         if process is not None:
             process.send_signal(number)
-            process.wait(30)
+            process.wait(120)
 
     def stop(self) -> None:
         for name in list(self.running):
@@ -189,7 +189,7 @@ class Till:
         return ended
 
     def health(self) -> dict[str, Any]:
-        found: dict[str, Any] = httpx.get(f"{self.url}/v1/health", timeout=10, trust_env=False).json()
+        found: dict[str, Any] = httpx.get(f"{self.url}/v1/health", timeout=60, trust_env=False).json()
         return found
 
     def until(self, condition: Callable[[dict[str, Any]], bool], seconds: float) -> dict[str, Any]:
@@ -206,7 +206,7 @@ class Till:
             time.sleep(0.05)
         raise TimeoutError(f"{self.thing} is not there after {seconds:.0f} s: {seen}; see {self.folder}")
 
-    def until_selling(self, seconds: float = 60.0) -> None:
+    def until_selling(self, seconds: float = 180.0) -> None:
         self.until(lambda health: health["status"] == "selling", seconds)
 
     def until_delivered(self, seconds: float) -> None:

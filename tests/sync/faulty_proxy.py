@@ -88,7 +88,7 @@ class FaultyProxy:
         return fault(request, self.forward) if fault else self.forward(request)
 
     def forward(self, request: Request) -> Answer:
-        connection = http.client.HTTPConnection(*self._upstream, timeout=20)
+        connection = http.client.HTTPConnection(*self._upstream, timeout=120)
         try:
             headers = {name: value for name, value in request.headers.items() if name != "Content-Length"}
             connection.request(request.method, request.path, request.body, headers)
@@ -100,7 +100,7 @@ class FaultyProxy:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(60)
 
 
 def passes(request: Request, forward: Forward) -> Answer | None:

@@ -159,9 +159,9 @@ def test_a_nucleus_without_credentials_is_told_apart_and_waited_out(till: Till) 
 def test_an_endpoint_that_hangs_is_told_apart_and_tried_again(
     aws: Any, proxy: FaultyProxy, tmp_path: Path
 ) -> None:
-    till = make_till(aws, tmp_path / "hanging", read_timeout_seconds=0.3)
+    till = make_till(aws, tmp_path / "hanging", read_timeout_seconds=1.5)
     till.ledger.sell(5)
-    proxy.faults = [proxies.hangs(1.0)] * 2
+    proxy.faults = [proxies.hangs(60.0)] * 2
     assert {classify(error) for error in till.drain()} == {Kind.HANGING}
     till.everything_is_there_once()
     till.stop()
@@ -198,7 +198,7 @@ class Line:
             try:
                 while piece := source.recv(4096):
                     if number in self.dead:
-                        time.sleep(30)  # neither carried nor reset
+                        time.sleep(120)  # neither carried nor reset
                         return
                     if self.bytes_per_second:
                         due = (due or time.monotonic()) + len(piece) / self.bytes_per_second
@@ -222,14 +222,14 @@ def line(proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
 def test_a_half_open_connection_is_given_up_and_another_one_made(
     aws: Any, line: Line, tmp_path: Path
 ) -> None:
-    till = make_till(aws, tmp_path / "half-open", read_timeout_seconds=2.0)
+    till = make_till(aws, tmp_path / "half-open", read_timeout_seconds=5.0)
     till.ledger.sell(5)
-    till.table.step()
+    till.drain()
     line.dead = set(range(1, line.lines + 1))
     till.ledger.sell(5)
     with pytest.raises(ReadTimeoutError):
         till.table.step()
-    till.table.step()
+    till.drain()
     assert till.in_table() == till.rung_up()
     till.stop()
     till.ledger.close()
@@ -247,10 +247,20 @@ def test_a_body_larger_than_a_slow_line_carries_within_a_time_limit_arrives_all_
     )
     line.bytes_per_second = 60_000
     till.ledger.sell(1, cashier="c" * 350_000)
-    assert till.table.step()
-    assert till.in_table() == till.rung_up()
+    arrives(till, attempts=6)  # of which a busy machine may miss some; without a pace none would do
     till.stop()
     till.ledger.close()
+
+
+def arrives(till: Till, attempts: int) -> None:
+    for _ in range(attempts):
+        try:
+            till.table.step()
+        except ReadTimeoutError:
+            continue
+        if till.in_table() == till.rung_up():
+            return
+    pytest.fail(f"not delivered in {attempts} attempts")
 
 
 def test_a_pace_lets_through_its_rate_and_no_more() -> None:

@@ -65,7 +65,7 @@ class Process:
         partial.write_text(json.dumps(self.configuration))
         partial.replace(self.file)
 
-    def until(self, condition: Callable[[], Any], seconds: float = 30) -> None:
+    def until(self, condition: Callable[[], Any], seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert self.child.poll() is None, self.log.read_text()
@@ -81,7 +81,7 @@ class Process:
 
     def end(self) -> int:
         self.child.send_signal(signal.SIGTERM)
-        return self.child.wait(10)
+        return self.child.wait(120)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def start(till: Till, proxy: FaultyProxy) -> Iterator[Callable[..., Process]]:
     for process in processes:
         if process.child.poll() is None:
             process.child.kill()
-            process.child.wait(10)
+            process.child.wait(120)
 
 
 def register(till: Till, **changes: Any) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def test_it_comes_back_after_an_outage_and_after_a_kill(
     first = start()
     first.until(lambda: "network" in first.log.read_text())
     first.child.kill()
-    first.child.wait(10)
+    first.child.wait(120)
     second = start()
     till.ledger.sell(20)
     second.until(lambda: "network" in second.log.read_text())
@@ -198,7 +198,7 @@ def test_a_configuration_that_lacks_the_table_is_refused_in_a_sentence(
     till: Till, start: Callable[..., Process]
 ) -> None:
     process = start(sales_table="")
-    assert process.child.wait(20) == 1
+    assert process.child.wait(120) == 1
     assert "The configuration lacks sales_table." in process.log.read_text()
 
 
