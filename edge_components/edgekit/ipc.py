@@ -59,6 +59,22 @@ class Ipc:
         """Call `heard` for each message on a local topic, whatever is in it; `lost` when the stream ends."""
         self._subscribe("SubscribeToTopic", {"topic": topic}, lambda _event: heard(), lost)
 
+    def publish_cloud(self, topic: str, payload: bytes) -> None:
+        """Publish to AWS IoT with QoS 1; needs `aws.greengrass.ipc.mqttproxy` in the recipe.
+
+        Offline, classic keeps the message in memory and lite raises IpcError: nothing says that it arrived.
+        """
+        body = {"topicName": topic, "qos": "1", "payload": base64.b64encode(payload).decode()}
+        self._call("PublishToIoTCore", body)
+
+    def subscribe_cloud(self, topic: str, heard: Callable[[bytes], None], lost: Callable[[], None]) -> None:
+        """Call `heard` with each payload of an AWS IoT topic; `lost` when the stream ends."""
+
+        def event(answer: Answer) -> None:
+            heard(base64.b64decode((answer.get("message") or {}).get("payload") or ""))
+
+        self._subscribe("SubscribeToIoTCore", {"topicName": topic, "qos": "1"}, event, lost)
+
     def watch_updates(self, defer_milliseconds: Callable[[], int]) -> None:
         """Ask, before a component update, how long it should wait; 0 lets it go on. Absent on lite."""
 

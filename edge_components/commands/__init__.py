@@ -1,0 +1,1 @@
+"""What head office asks of a till: today a new certificate."""
