@@ -36,7 +36,7 @@ class Function(Construct):
         super().__init__(scope, duty.title().replace("-", ""))
         self.name = names.function(duty)
         self.arn = names.arn("lambda", f"function:{self.name}")
-        log_group = logs.LogGroup(
+        self.log_group = logs.LogGroup(
             self,
             "Log",
             log_group_name=names.log_group(duty),
@@ -72,7 +72,7 @@ class Function(Construct):
                 handler=handler,
                 code=lambda_.Code.from_asset(folder),
                 role=self.role,
-                log_group=log_group,
+                log_group=self.log_group,
                 environment=dict(environment or {}),
                 timeout=timeout or Duration.minutes(15),
                 memory_size=memory_mb,

@@ -169,6 +169,14 @@ class Names:
         """An IoT topic rule's name (no hyphens there)."""
         return f"{self.fleet}_{duty}"
 
+    def alarm(self, duty: str) -> str:
+        return f"{self.prefix}{duty}"
+
+    @property
+    def metrics(self) -> str:
+        """The CloudWatch namespace of the fleet's own metrics."""
+        return self.fleet.capitalize()
+
     # amazon resource names
     def arn(self, service: str, resource: str) -> str:
         return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"

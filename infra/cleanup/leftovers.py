@@ -48,6 +48,8 @@ def leftovers(session: Any, names: Names) -> list[Leftover]:
         _roles,
         _functions,
         _log_groups,
+        _schedules,
+        _alarms,
         _greengrass,
         _glue,
         _athena,
@@ -144,6 +146,17 @@ def _log_groups(session: Any, names: Names) -> Iterator[Leftover]:
     for prefix in (names.log_group(""), f"/aws/lambda/{names.stack_prefix}", f"/{names.fleet}/"):
         for group in _pages(logs, "describe_log_groups", "logGroups", logGroupNamePrefix=prefix):
             yield Leftover("logs", "log group", group["logGroupName"])
+
+
+def _schedules(session: Any, names: Names) -> Iterator[Leftover]:
+    for rule in _pages(session.client("events"), "list_rules", "Rules", NamePrefix=names.prefix):
+        yield Leftover("events", "rule", rule["Name"])
+
+
+def _alarms(session: Any, names: Names) -> Iterator[Leftover]:
+    client = session.client("cloudwatch")
+    for alarm in _pages(client, "describe_alarms", "MetricAlarms", AlarmNamePrefix=names.prefix):
+        yield Leftover("cloudwatch", "alarm", alarm["AlarmName"])
 
 
 def _greengrass(session: Any, names: Names) -> Iterator[Leftover]:

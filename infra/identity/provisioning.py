@@ -10,8 +10,11 @@ from constructs import Construct
 
 from infra.acknowledge import acknowledge
 from infra.function import Function
+from infra.identity.functions import acknowledge_retirement, registry_function, retirement
+from infra.identity.refusals import Refusals
 from infra.identity.template import template_body
 from infra.names import Names
+from infra.schedule import Schedule
 
 HOOK_SECONDS = 5  # AWS IoT waits no longer for a pre-provisioning hook
 
@@ -20,17 +23,20 @@ class Provisioning(Construct):
     def __init__(self, scope: Construct, names: Names) -> None:
         super().__init__(scope, "Provisioning")
         self._names = names
-        self._template(self._hook())
+        hook = self._hook()
+        self._template(hook)
+        Refusals(self, names, hook)
         self._close_claim_on_first_contact()
+        self._end_claims_every_hour()
 
     def _hook(self) -> Function:
-        hook = _registry_function(
+        hook = registry_function(
             self,
             self._names,
             duty="provisioning-hook",
             package="hook",
             description="Admits a till to provisioning when the registry expects it",
-            actions=["dynamodb:GetItem", "dynamodb:UpdateItem"],
+            table_actions=["dynamodb:GetItem", "dynamodb:UpdateItem"],
             timeout=Duration.seconds(HOOK_SECONDS),
         )
         lambda_.CfnPermission(
@@ -77,15 +83,18 @@ class Provisioning(Construct):
         )
 
     def _close_claim_on_first_contact(self) -> None:
-        contact = _registry_function(
+        contact = registry_function(
             self,
             self._names,
             duty="first-contact",
             package="contact",
             description="Closes a till's claim once the till has connected with its own certificate",
-            actions=["dynamodb:UpdateItem"],
+            table_actions=["dynamodb:UpdateItem"],
+            statements=retirement(self._names),
+            modules=["infra/identity/certificates.py", "infra/errors.py", "infra/names.py"],
             timeout=Duration.seconds(30),
         )
+        acknowledge_retirement(contact, self._names)
         rule = iot.CfnTopicRule(
             self,
             "ContactRule",
@@ -114,32 +123,30 @@ class Provisioning(Construct):
             source_arn=self._names.arn("iot", f"rule/{rule.rule_name}"),
         )
 
+    def _end_claims_every_hour(self) -> None:
+        claims = registry_function(
+            self,
+            self._names,
+            duty="claims",
+            package="claims",
+            description="Ends claims that have expired, and what a first contact left of them",
+            table_actions=["dynamodb:GetItem", "dynamodb:UpdateItem"],
+            statements=[
+                *retirement(self._names),
+                iam.PolicyStatement(
+                    actions=["dynamodb:Query"],
+                    resources=[f"{self._names.table_arn(self._names.registry_table)}/index/by-claim"],
+                ),
+            ],
+            modules=["infra/identity/certificates.py", "infra/errors.py", "infra/names.py"],
+            timeout=Duration.minutes(15),
+        )
+        acknowledge_retirement(claims, self._names)
+        Schedule(self, self._names, claims, Duration.hours(1))
+
 
 def connected(names: Names) -> str:
     """Rule SQL over the connections of the fleet's things."""
     topic = "$aws/events/presence/connected/+"
     condition = f"startswith(clientId, '{names.prefix}')"
     return f"SELECT clientId, principalIdentifier FROM '{topic}' WHERE {condition}"  # noqa: S608 - IoT SQL
-
-
-def _registry_function(
-    scope: Construct,
-    names: Names,
-    *,
-    duty: str,
-    package: str,
-    description: str,
-    actions: list[str],
-    timeout: Duration,
-) -> Function:
-    return Function(
-        scope,
-        duty,
-        names=names,
-        description=description,
-        handler=f"infra.identity.{package}.handler.handle",
-        sources=[f"infra/identity/{package}/handler.py"],
-        statements=[iam.PolicyStatement(actions=actions, resources=[names.table_arn(names.registry_table)])],
-        environment={"REGISTRY_TABLE": names.registry_table, "FLEET": names.fleet},
-        timeout=timeout,
-    )

@@ -27,3 +27,11 @@ class Registry(Construct):
             partition_key=dynamodb.Attribute(name="stage", type=dynamodb.AttributeType.STRING),
             sort_key=thing,
         )
+        # Rows leave this index when their claim's certificate is gone, so it stays as small as what is open.
+        self.table.add_global_secondary_index(
+            index_name="by-claim",
+            partition_key=dynamodb.Attribute(name="claim_state", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="claim_expires_at", type=dynamodb.AttributeType.NUMBER),
+            projection_type=dynamodb.ProjectionType.INCLUDE,
+            non_key_attributes=["claim_certificate_id"],
+        )

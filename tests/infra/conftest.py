@@ -71,9 +71,21 @@ def registry(aws: None, names: Names, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The registry table, empty, and the environment of the functions that use it."""
     monkeypatch.setenv("REGISTRY_TABLE", names.registry_table)
     monkeypatch.setenv("FLEET", names.fleet)
+    monkeypatch.setenv("ACCOUNT", names.account)
+    kinds = {"thing": "S", "claim_state": "S", "claim_expires_at": "N"}
     return boto3.resource("dynamodb").create_table(
         TableName=names.registry_table,
-        AttributeDefinitions=[{"AttributeName": "thing", "AttributeType": "S"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, kind in kinds.items()],
         KeySchema=[{"AttributeName": "thing", "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-claim",
+                "KeySchema": [
+                    {"AttributeName": "claim_state", "KeyType": "HASH"},
+                    {"AttributeName": "claim_expires_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["claim_certificate_id"]},
+            }
+        ],
         BillingMode="PAY_PER_REQUEST",
     )

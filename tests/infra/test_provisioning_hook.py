@@ -9,7 +9,8 @@ from infra.identity.contact import handler as contact
 from infra.identity.hook import handler as hook
 
 THING = "greentill-LOBBY0001"
-CLAIM = "claim-of-lobby"
+CLAIM = "c" * 64
+NEW = "a" * 64
 
 
 def row(**changes: Any) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def row(**changes: Any) -> dict[str, Any]:
 def request(**changes: Any) -> dict[str, Any]:
     event = {
         "claimCertificateId": CLAIM,
-        "certificateId": "new-certificate",
+        "certificateId": NEW,
         "certificatePem": "-----BEGIN CERTIFICATE-----",
         "templateArn": "arn:aws:iot:eu-west-1:123456789012:provisioningtemplate/greentill-provisioning",
         "clientId": "LOBBY0001",
@@ -49,20 +50,20 @@ def test_a_till_with_its_own_claim_is_put_where_the_registry_says(registry: Any)
         "allowProvisioning": True,
         "parameterOverrides": {"StageGroup": "greentill-dev", "Store": "ST-367"},
     }
-    assert stored(registry)["certificate_ids"] == ["new-certificate"]
+    assert stored(registry)["certificate_ids"] == [NEW]
 
 
 def test_a_till_that_lost_power_may_try_again_with_the_same_claim(registry: Any) -> None:
     registry.put_item(Item=row())
     hook.handle(request(), None)
     assert hook.handle(request(certificateId="second-certificate"), None)["allowProvisioning"]
-    assert stored(registry)["certificate_ids"] == ["new-certificate", "second-certificate"]
+    assert stored(registry)["certificate_ids"] == [NEW, "second-certificate"]
 
 
 def test_after_first_contact_the_claim_is_closed(registry: Any) -> None:
     registry.put_item(Item=row())
     hook.handle(request(), None)
-    contact.handle({"clientId": THING, "principalIdentifier": "new-certificate"}, None)
+    contact.handle({"clientId": THING, "principalIdentifier": NEW}, None)
     assert stored(registry)["state"] == "provisioned"
     assert stored(registry)["provisioned_at"]
     assert hook.handle(request(certificateId="thief"), None) == {"allowProvisioning": False}
@@ -72,7 +73,7 @@ def test_after_first_contact_the_claim_is_closed(registry: Any) -> None:
     "event",
     [
         {"clientId": THING, "principalIdentifier": CLAIM},
-        {"clientId": "greentill-OTHER0001", "principalIdentifier": "new-certificate"},
+        {"clientId": "greentill-OTHER0001", "principalIdentifier": NEW},
         {"clientId": THING},
         {},
     ],
@@ -87,7 +88,7 @@ def test_only_the_tills_own_certificate_closes_its_claim(registry: Any, event: d
 def test_a_second_connection_of_a_busy_nucleus_counts_as_the_tills(registry: Any) -> None:
     registry.put_item(Item=row())
     hook.handle(request(), None)
-    contact.handle({"clientId": f"{THING}#2", "principalIdentifier": "new-certificate"}, None)
+    contact.handle({"clientId": f"{THING}#2", "principalIdentifier": NEW}, None)
     assert stored(registry)["state"] == "provisioned"
 
 
@@ -96,6 +97,7 @@ def test_a_second_connection_of_a_busy_nucleus_counts_as_the_tills(registry: Any
     [
         ({"state": "provisioned"}, {}, "provisioned, not pending"),
         ({"state": "revoked"}, {}, "revoked, not pending"),
+        ({"state": "decommissioned"}, {}, "decommissioned, not pending"),
         ({"claim_expires_at": 1}, {}, "expired"),
         ({}, {"claimCertificateId": "another-kit"}, "another kit"),
         ({}, {"claimCertificateId": None}, "did not come with a claim"),
@@ -113,6 +115,8 @@ def test_a_refusal_is_counted_and_logged_with_its_reason(
     registry.put_item(Item=row(**row_changes))
     assert hook.handle(request(**event_changes), None) == {"allowProvisioning": False}
     assert stored(registry)["refusals"] == 1
+    assert reason in stored(registry)["last_refusal"]["reason"]
+    assert stored(registry)["last_refusal"]["at"]
     assert "certificate_ids" not in stored(registry)
     assert reason in capsys.readouterr().out
 

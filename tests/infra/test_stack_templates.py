@@ -96,10 +96,44 @@ def test_provisioning_asks_the_hook_and_binds_a_certificate_to_one_thing(templat
     assert all("Default" not in parameter for parameter in body["Parameters"].values())
 
 
-def test_only_this_accounts_template_may_call_the_hook(template: Find) -> None:
+def test_only_this_accounts_template_rules_and_schedules_may_call_the_functions(template: Find) -> None:
     for permission in template("Identity").find_resources("AWS::Lambda::Permission").values():
-        assert permission["Properties"]["SourceAccount"] == {"Ref": "AWS::AccountId"}
-        assert "arn:aws:iot:eu-west-1:" in json.dumps(permission["Properties"]["SourceArn"])
+        properties = plain(permission["Properties"])
+        service = properties["Principal"].partition(".")[0]
+        assert properties["SourceAccount"] == "123456789012"
+        assert properties["SourceArn"].startswith(f"arn:aws:{service}:eu-west-1:123456789012:")
+        assert "greentill" in properties["SourceArn"].rpartition("/")[2]
+
+
+def test_claims_are_ended_by_the_clock_too(template: Find) -> None:
+    template("Identity").has_resource_properties(
+        "AWS::Events::Rule",
+        {"Name": "greentill-claims", "ScheduleExpression": "rate(1 hour)", "State": "ENABLED"},
+    )
+
+
+def test_refusals_are_counted_and_a_repeated_one_is_an_alarm(template: Find) -> None:
+    identity = template("Identity")
+    identity.has_resource_properties(
+        "AWS::Logs::MetricFilter",
+        {
+            "FilterPattern": '{ $.outcome = "refused" }',
+            "MetricTransformations": [
+                Match.object_like({"MetricNamespace": "Greentill", "MetricName": "RefusedProvisioning"})
+            ],
+        },
+    )
+    identity.has_resource_properties(
+        "AWS::CloudWatch::Alarm",
+        {
+            "AlarmName": "greentill-refused-provisioning",
+            "Namespace": "Greentill",
+            "MetricName": "RefusedProvisioning",
+            "Statistic": "Sum",
+            "Threshold": 3,
+            "TreatMissingData": "notBreaching",
+        },
+    )
 
 
 def test_no_private_key_or_certificate_is_in_a_template(template: Find) -> None:

@@ -187,3 +187,68 @@ def test_the_sweeper_detaches_policies_from_certificates_only(template: Callable
     assert sweeper.may("iot:DetachPolicy", f"arn:aws:iot:{ACCOUNT}:cert/{'a' * 64}")
     assert not sweeper.may("iot:DetachPolicy", f"arn:aws:iot:{ACCOUNT}:thinggroup/others")
     assert not sweeper.may("iot:DetachPolicy", "*")
+
+
+@pytest.mark.parametrize("duty", ["first-contact", "claims"])
+def test_who_ends_certificates_can_make_none_and_touch_no_other_fleets_thing(
+    template: Callable[[str], Template], duty: str
+) -> None:
+    function = function_of(template("Identity"), duty)
+    certificate = f"arn:aws:iot:{ACCOUNT}:cert/{'a' * 64}"
+    assert function.may("iot:UpdateCertificate", certificate)
+    assert function.may("iot:DetachThingPrincipal", f"arn:aws:iot:{ACCOUNT}:thing/{OWN}")
+    assert not function.may("iot:DetachThingPrincipal", f"arn:aws:iot:{ACCOUNT}:thing/other-TILL1")
+    assert not function.may("iot:AttachPolicy", certificate)
+    assert not function.may("iot:CreateKeysAndCertificate", "*")
+    assert not function.may("iot:DeleteThing", f"arn:aws:iot:{ACCOUNT}:thing/{OWN}")
+    assert not function.may("dynamodb:PutItem", REGISTRY)
+    assert not function.may("dynamodb:Scan", REGISTRY)
+
+
+def test_the_hook_reads_and_notes_and_does_nothing_else(template: Callable[[str], Template]) -> None:
+    hook = function_of(template("Identity"), "provisioning-hook")
+    assert hook.may("dynamodb:GetItem", REGISTRY)
+    assert hook.may("dynamodb:UpdateItem", REGISTRY)
+    for action in ("dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Scan", "dynamodb:Query"):
+        assert not hook.may(action, REGISTRY)
+    assert not hook.may("dynamodb:UpdateItem", SALES)
+
+
+def test_a_till_neither_lists_nor_writes_the_artifact_bucket(till: Principal) -> None:
+    bucket = "arn:aws:s3:::greentill-artifacts-123456789012-eu-west-1"
+    assert not till.may("s3:ListBucket", bucket)
+    assert not till.may("s3:ListBucket", bucket, prefix=["components/"])
+    assert not till.may("s3:ListBucketVersions", bucket)
+    for action in ("s3:PutObject", "s3:DeleteObject", "s3:PutObjectAcl"):
+        assert not till.may(action, f"{bucket}/components/Pos/ab/pos.zip")
+    assert not till.may("s3:GetObject", f"{bucket}/elsewhere/x")
+
+
+def test_a_core_uses_no_name_that_only_begins_like_its_own(core: Principal) -> None:
+    for kind, name in (
+        ("client", f"{OWN}0"),
+        ("client", f"{OWN}0#2"),
+        ("client", f"{OWN}-backup"),
+        ("topic", f"$aws/things/{OWN}0/shadow/update"),
+        ("topicfilter", f"$aws/things/{OWN}0/shadow/#"),
+    ):
+        for action in ("iot:Connect", "iot:Publish", "iot:Receive", "iot:Subscribe"):
+            assert not core.may(action, f"arn:aws:iot:{ACCOUNT}:{kind}/{name}")
+
+
+@pytest.mark.parametrize("topic", ["#", "+/+/#", "$aws/things/+/shadow/#", "$aws/events/#", "till/sales"])
+def test_a_core_subscribes_to_nothing_that_others_share(core: Principal, topic: str) -> None:
+    assert not core.may("iot:Subscribe", f"arn:aws:iot:{ACCOUNT}:topicfilter/{topic}")
+
+
+def test_a_claim_reads_no_shadow_and_no_other_fleets_template(claim: Principal) -> None:
+    prefix = f"arn:aws:iot:{ACCOUNT}"
+    for topic in (f"$aws/things/{OWN}/shadow/get", "$aws/provisioning-templates/greentillx/provision/json"):
+        for action, kind in (
+            ("iot:Publish", "topic"),
+            ("iot:Receive", "topic"),
+            ("iot:Subscribe", "topicfilter"),
+        ):
+            assert not claim.may(action, f"{prefix}:{kind}/{topic}")
+    assert not claim.may("iot:Subscribe", f"{prefix}:topicfilter/#")
+    assert not claim.may("greengrass:ResolveComponentCandidates", "*")

@@ -1,4 +1,8 @@
-"""Called when a till connects: the first time with a certificate of its own closes its claim."""
+"""Called when a till connects: the first time with a certificate of its own closes its claim.
+
+From then on that certificate is the till's only one: the claim's and all others are retired. A call that
+fails half-way is repeated by Lambda, by the till's next connection, or by the function `claims`.
+"""
 
 import os
 import re
@@ -9,6 +13,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from infra.identity.certificates import Retirement, keep_only
+from infra.names import Names
+
 # A nucleus with many subscriptions connects again as <thing>#2.
 CLIENT = re.compile(r"(?P<thing>[^#]+)(#\d+)?")
 
@@ -17,31 +24,40 @@ def handle(event: Mapping[str, Any], _context: object) -> None:
     client = CLIENT.fullmatch(str(event.get("clientId", "")))
     certificate = event.get("principalIdentifier")
     if client and certificate:
+        names = Names(os.environ["FLEET"], os.environ["ACCOUNT"], os.environ["AWS_REGION"])
         table = boto3.resource("dynamodb").Table(os.environ["REGISTRY_TABLE"])
-        close_claim(table, client["thing"], str(certificate), datetime.now(UTC))
+        row = close_claim(table, client["thing"], str(certificate), datetime.now(UTC))
+        if row:
+            keep_only(table, Retirement(boto3.client("iot"), names), row, str(certificate))
 
 
-def close_claim(table: Any, thing: str, certificate_id: str, now: datetime) -> bool:
-    """Mark the till as provisioned; False when there was nothing to close.
+def close_claim(table: Any, thing: str, certificate_id: str, now: datetime) -> Mapping[str, Any] | None:
+    """Mark the till as provisioned and return its row; None when there was nothing to close.
 
     A claim's own connection carries the claim's certificate, which isn't among the till's, so it closes
     nothing.
     """
     try:
-        table.update_item(
+        answer = table.update_item(
             Key={"thing": thing},
-            UpdateExpression="SET #state = :provisioned, provisioned_at = :now",
-            ConditionExpression="#state = :pending AND contains(certificate_ids, :certificate)",
+            UpdateExpression="SET #state = :provisioned, provisioned_at = :now,"
+            " current_certificate_id = :certificate,"
+            " claim_state = :used, claim_closed_at = :now, claim_closed_because = :used",
+            ConditionExpression="contains(certificate_ids, :certificate) AND (#state = :pending OR"
+            " (#state = :provisioned AND claim_state = :used AND current_certificate_id = :certificate))",
             ExpressionAttributeNames={"#state": "state"},
             ExpressionAttributeValues={
                 ":provisioned": "provisioned",
                 ":pending": "pending",
+                ":used": "used",
                 ":certificate": certificate_id,
                 ":now": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
             },
+            ReturnValues="ALL_NEW",
         )
     except ClientError as error:
         if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
             raise
-        return False
-    return True
+        return None
+    row: Mapping[str, Any] = answer["Attributes"]
+    return row

@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -35,7 +36,7 @@ def handle(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
         row = admitted_row(table, thing, event, now=int(time.time()))
     except RefusedError as refusal:
         _log("refused", thing, event, reason=str(refusal))
-        _count_refusal(table, thing)
+        _note_refusal(table, thing, event, str(refusal))
         return REFUSED
     _log("admitted", thing, event, stage=row["stage"])
     return {
@@ -99,14 +100,21 @@ def _note_certificate(table: Any, thing: str, event: Mapping[str, Any]) -> None:
         raise RefusedError("the till's row changed while it was being admitted") from error
 
 
-def _count_refusal(table: Any, thing: str) -> None:
-    """Only rows that exist count: a stolen claim must not be able to fill the table."""
+def _note_refusal(table: Any, thing: str, event: Mapping[str, Any], reason: str) -> None:
+    """Only rows that exist hear of it: a stolen claim must not be able to fill the table."""
     try:
         table.update_item(
             Key={"thing": thing},
-            UpdateExpression="ADD refusals :one",
+            UpdateExpression="SET last_refusal = :refusal ADD refusals :one",
             ConditionExpression="attribute_exists(thing)",
-            ExpressionAttributeValues={":one": 1},
+            ExpressionAttributeValues={
+                ":one": 1,
+                ":refusal": {
+                    "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    "reason": reason,
+                    "claim_certificate_id": event.get("claimCertificateId"),
+                },
+            },
         )
     except ClientError as error:
         if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
