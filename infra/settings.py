@@ -21,6 +21,7 @@ from infra.tables import Configuration, Table
 
 __all__ = ["Fleet", "Pinned", "Release", "Settings", "SettingsError", "Stage", "Store", "Till", "load"]
 
+FLEET_KEYS = ("name", "region", "keep_sales_on_destroy", "rotate_after_days")
 MOST_TILLS = 50  # beyond that a fleet provisions by claim; a template must not grow with its tills
 NUCLEI = ("classic", "lite")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
@@ -38,6 +39,7 @@ class Fleet:
     name: str
     region: str
     keep_sales_on_destroy: bool
+    rotate_after_days: int | None = None  # None: a till's certificate is replaced when it expires soon
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def load(root: Path) -> Settings:
     releases = _releases(root / "releases", stage_names)
     stores = _stores(top.table("stores", required=True))
     return Settings(
-        fleet=_fleet(top.table("fleet", keys=("name", "region", "keep_sales_on_destroy"), required=True)),
+        fleet=_fleet(top.table("fleet", keys=FLEET_KEYS, required=True)),
         stores=MappingProxyType(stores),
         stages=MappingProxyType(_stages(stages_table, releases)),
         tills=MappingProxyType(_tills(top.table("tills"), stores, stage_names)),
@@ -134,6 +136,7 @@ def _fleet(table: Table) -> Fleet:
         ),
         region=table.text("region", pattern=REGION, allowed="an AWS Region such as eu-west-1"),
         keep_sales_on_destroy=table.boolean("keep_sales_on_destroy", default=False),
+        rotate_after_days=table.days("rotate_after_days"),
     )
 
 

@@ -43,6 +43,16 @@ class Table:
         value: bool = self._get(key, bool, "true or false", default)
         return value
 
+    def days(self, key: str, *, most: int = 3650) -> int | None:
+        """A whole number of days, at least 1; None where it isn't given."""
+        if key not in self._values:
+            return None
+        allowed = f"a whole number of days, 1 to {most}"
+        value: int = self._get(key, int, allowed, None)
+        if not 1 <= value <= most:
+            raise SettingsError(self.name(key), value, allowed)
+        return value
+
     def text(
         self, key: str, *, allowed: str, pattern: re.Pattern[str] | None = None, default: str | None = None
     ) -> str:

@@ -1,0 +1,46 @@
+"""Which tills need a new certificate: it expires soon, or is older than fleet.toml allows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+BEFORE_DAYS = 30  # time for a till that is switched off for a month's holidays
+
+
+@dataclass(frozen=True)
+class Rule:
+    """In days. `after` None: age alone is no reason."""
+
+    before: int = BEFORE_DAYS
+    after: int | None = None
+
+    def due(self, row: Mapping[str, Any], now: datetime) -> bool:
+        """Whether a row's certificate is; one whose dates aren't known yet isn't."""
+        expires, made = _moment(row, "certificate_expires_at"), _moment(row, "certificate_made_at")
+        if expires is not None and expires - now < timedelta(days=self.before):
+            return True
+        return self.after is not None and made is not None and now - made > timedelta(days=self.after)
+
+
+def due(table: Any, stages: Sequence[str], rule: Rule, now: datetime) -> Iterator[str]:
+    """Things of provisioned tills that are due, stage by stage, a page of the registry at a time."""
+    for stage in stages:
+        query: dict[str, Any] = {
+            "IndexName": "by-stage",
+            "KeyConditionExpression": "stage = :stage",
+            "FilterExpression": "#state = :provisioned",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": {":stage": stage, ":provisioned": "provisioned"},
+        }
+        while True:
+            page = table.query(**query)
+            yield from (row["thing"] for row in page["Items"] if rule.due(row, now))
+            if "LastEvaluatedKey" not in page:
+                break
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _moment(row: Mapping[str, Any], key: str) -> datetime | None:
+    text = row.get(key)
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) if text else None
