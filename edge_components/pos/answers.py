@@ -29,6 +29,10 @@ class Receipt(BaseModel):
     exceptions: list[Reason]
 
 
+class Printed(BaseModel):
+    receipt_no: str
+
+
 class CheckAnswer(BaseModel):
     ok: bool
     reasons: list[Reason]

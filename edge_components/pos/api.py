@@ -15,6 +15,7 @@ from . import VERSION, answers, page
 from .access import Access
 from .errors import NotSellingError
 from .nucleus import Nucleus
+from .printing import Printer
 from .routes import PARTS, Context
 from .routes.bodies import RefusedBodyError
 from .till import Till
@@ -27,6 +28,7 @@ def create(till: Till, nucleus: Nucleus) -> FastAPI:
 
     access = Access(till.settings)
     rules = LiveRules(till.settings, lambda settings: access.cashiers.configure(settings.cashiers))
+    printer = Printer()
     nucleus.follow_configuration(rules.take)
 
     @asynccontextmanager
@@ -42,6 +44,7 @@ def create(till: Till, nucleus: Nucleus) -> FastAPI:
             yield
         finally:
             await access.stop()
+            printer.close()
             for watch in watches:
                 watch.cancel()
             await asyncio.gather(*watches, return_exceptions=True)
@@ -51,10 +54,10 @@ def create(till: Till, nucleus: Nucleus) -> FastAPI:
     app = FastAPI(title="Greentill till", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_exception_handler(NotSellingError, _not_selling)
     app.add_exception_handler(RefusedBodyError, _refused_body)
-    context = Context(till, nucleus, access, rules)
+    context = Context(till, nucleus, access, rules, printer)
     for part in PARTS:
         app.include_router(part.router(context))
-    page.add_routes(app, till, access)
+    page.add_routes(app, context)
     _describe_requests(app)
     return app
 

@@ -66,3 +66,9 @@ class DayCloseRequest(Part):
     terminal: Name
     cashier: Name
     counted: Amount | None = None
+
+
+class PrintRequest(Part):
+    """A receipt on the till's own printer; `drawer` opens the cash drawer where cash was paid."""
+
+    drawer: bool = False

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge_components.edgekit.config import limits
 
+from .printing.settings import PrinterSettings
 from .validation.settings import RuleSettings
 
 
@@ -20,6 +21,10 @@ class Settings:
     # Tax code to rate, such as {"A": "0.0825"}. Without it records say nothing about tax.
     tax_rates: dict[str, str] = field(default_factory=dict)
     rules: RuleSettings = field(default_factory=RuleSettings)
+    # {"host", "port"} or {"device"}; without either the till has no printer.
+    printer: PrinterSettings = field(default_factory=PrinterSettings)
+    # What the shop's scales print, such as "21IIIIIPPPPPC"; see `barcodes`.
+    barcode_patterns: tuple[str, ...] = ()
     # A record must stay below DynamoDB's 400 KB for an item; its body repeats what was sent, with defaults.
     max_body_bytes: int = limits(262_144, minimum=4_096, maximum=300_000)
     reserve_bytes: int = limits(33_554_432, minimum=0)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Response
 
+from .. import barcodes
 from ..answers import json_answer
+from ..figures import CASH
 
 if TYPE_CHECKING:
-    from ..access import Access
+    from ..routes.context import Context
     from ..till import Till
 
 _POLICY = (
@@ -33,10 +35,12 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _PRODUCTS = "products.json"
+_METHODS = (CASH, "card")  # where the rules name none
 
 
-def add_routes(app: FastAPI, till: Till, access: Access) -> None:
+def add_routes(app: FastAPI, context: Context) -> None:
     """The page, and what it needs to know of the till."""
+    till, access = context.till, context.access
     folder = resources.files(__package__)
     _add_files(app, folder, "/")
     _add_files(app, folder / "languages", "/languages/")
@@ -45,6 +49,8 @@ def add_routes(app: FastAPI, till: Till, access: Access) -> None:
     @app.get("/v1/till", summary="What the till page shows: the store, its money, its product buttons")
     async def describe() -> Response:
         assignment, _ = till.ready()
+        settings = context.rules.settings
+        printer = {"automatic": settings.printer.automatic} if settings.printer.present else None
         return json_answer(
             {
                 "thing": assignment.thing,
@@ -56,6 +62,9 @@ def add_routes(app: FastAPI, till: Till, access: Access) -> None:
                 "locale": assignment.locale,
                 "sign_in": access.cashiers.any(),
                 "lan_url": access.lan_url(),
+                "payment_methods": settings.rules.payment_methods or _METHODS,
+                "barcode_patterns": barcodes.usable(settings.barcode_patterns),
+                "printer": printer,
                 "products": _products(till) or shipped,
             }
         )

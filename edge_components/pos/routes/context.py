@@ -10,6 +10,7 @@ from ..access import Access
 from ..access.gate import terminal_of
 from ..assignment import Assignment
 from ..nucleus import Nucleus
+from ..printing import Printer
 from ..till import Till
 from ..validation import Circumstances
 from ..validation.live import LiveRules
@@ -17,12 +18,13 @@ from ..validation.live import LiveRules
 
 @dataclass(frozen=True)
 class Context:
-    """One till, the nucleus that it runs beside, who may use it, and its rules as they are now."""
+    """One till, the nucleus that it runs beside, who may use it, its rules as they are now, its printer."""
 
     till: Till
     nucleus: Nucleus
     access: Access
     rules: LiveRules
+    printer: Printer
 
     def circumstances(self, request: Request, assignment: Assignment) -> Circumstances:
         """What a basket that arrives now is held against."""

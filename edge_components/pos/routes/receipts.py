@@ -5,16 +5,25 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from .. import answers, escpos, receipt_text
 from ..figures import CASH
+from ..model import UninterpretableError, interpret
+from ..printing import PrinterError
+from ..requests import PrintRequest
 from . import bodies
 from .context import Context
 
-REQUESTS: tuple[type[BaseModel], ...] = ()
+REQUESTS: tuple[type[BaseModel], ...] = (PrintRequest,)
 _ANSWERS: dict[int | str, dict[str, Any]] = {404: {"model": answers.ErrorAnswer}, 503: bodies.UNAVAILABLE}
+_PRINT_ANSWERS: dict[int | str, dict[str, Any]] = {
+    404: {"model": answers.ErrorAnswer, "description": "this till has no such receipt"},
+    409: {"model": answers.ErrorAnswer, "description": "this till has no printer"},
+    **bodies.COMMON,
+    503: {"model": answers.ErrorAnswer, "description": "the printer can't now, and why; or the till can't"},
+}
 
 
 def router(context: Context) -> APIRouter:
@@ -51,12 +60,37 @@ def router(context: Context) -> APIRouter:
         found = await find(receipt_no)
         if found is None:
             return _unknown(receipt_no)
-        record, text = found
-        opens = drawer and _moves_cash(record)
-        content = escpos.receipt(text, receipt_text.code(record), open_drawer=opens)
-        return Response(content, media_type="application/octet-stream")
+        return Response(_bytes(*found, drawer=drawer), media_type="application/octet-stream")
+
+    @calls.post(
+        "/v1/receipts/{receipt_no}/print",
+        response_model=answers.Printed,
+        responses=_PRINT_ANSWERS,
+        openapi_extra=bodies.takes(PrintRequest),
+        summary="Print the receipt on the till's printer; answered when it is out, or with what is wrong",
+    )
+    async def print_here(receipt_no: str, request: Request) -> Response:
+        body = await bodies.read(request, till.settings.max_body_bytes)
+        try:
+            wanted = interpret(PrintRequest, body)
+        except UninterpretableError as error:
+            return answers.error(422, "not_interpretable", str(error), error.reasons)
+        found = await find(receipt_no)
+        if found is None:
+            return _unknown(receipt_no)
+        try:
+            content = _bytes(*found, drawer=wanted.drawer)
+            await context.printer.print(context.rules.settings.printer, content)
+        except PrinterError as error:
+            return answers.error(409 if error.code == "no_printer" else 503, error.code, error.message)
+        return answers.json_answer({"receipt_no": receipt_no})
 
     return calls
+
+
+def _bytes(record: dict[str, Any], text: list[str], *, drawer: bool) -> bytes:
+    opens = drawer and _moves_cash(record)
+    return escpos.receipt(text, receipt_text.code(record), open_drawer=opens)
 
 
 def _moves_cash(record: dict[str, Any]) -> bool:

@@ -12,13 +12,15 @@ from typing import Any
 
 from edge_components.edgekit import config, money
 
+from .. import barcodes
 from ..assignment import Assignment
 from ..clock import Clock
 from ..settings import Settings
 from . import hours
 from .circumstances import Circumstances, Item
 
-_LIVE = ("rules", "tax_rates", "cashiers")  # what else changes waits for the next start
+# What else changes waits for the next start.
+_LIVE = ("rules", "tax_rates", "cashiers", "printer", "barcode_patterns")
 _POLL_SECONDS = 1.0
 _log = logging.getLogger("pos.rules")
 
@@ -34,6 +36,11 @@ class LiveRules:
         self._said: set[str] = set()
         self._clock = Clock()
         self._tax_rates = self._usable(settings)
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration as it is now."""
+        return self._settings
 
     def circumstances(
         self,
@@ -80,6 +87,7 @@ class LiveRules:
     def _usable(self, settings: Settings) -> Mapping[str, str]:
         """The tax rates that are numbers; whatever else is wrong is told."""
         self._tell(hours.problems(settings.rules.opening_hours))
+        self._tell(barcodes.problems(settings.barcode_patterns))
         usable = {}
         for code, rate in settings.tax_rates.items():
             try:
