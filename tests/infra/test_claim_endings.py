@@ -1,4 +1,4 @@
-"""When a till has come, or its kit's time is over, the claim and all earlier certificates are worth nothing."""
+"""When a till has come, or its kit has expired, the claim and all earlier certificates are worth nothing."""
 
 from __future__ import annotations
 

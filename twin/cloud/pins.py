@@ -48,6 +48,14 @@ INTERNALS = {
         "_delete_stack_async",
         "_with_dependencies",
     ),
+    "ministack.services.cloudwatch": (
+        "_evaluate_all_alarms",
+        "_store_datum",
+    ),
+    "ministack.services.cloudwatch_logs": (
+        "_fanout_to_subscription_filters",
+        "_metric_filters",
+    ),
     "ministack.services.dynamodb": (
         "_tables",
         "_update_continuous_backups",
