@@ -38,25 +38,29 @@ OFFLINE_BUNDLE=
 DRY_RUN=no
 KEEP_KIT=no
 KEEP_LEDGER=no
+JSON=no
 COMMAND=install
 CHANGES=0
-export KEEP_KIT KEEP_LEDGER # read by lib/
+export KEEP_KIT KEEP_LEDGER JSON # read by lib/
 
-for part in say kit preflight system download provision care; do
+for part in say kit preflight system download provision care \
+  doctor repair checks_access checks_machine checks_identity checks_nucleus; do
   # shellcheck source=/dev/null
   source "$SCRIPT_DIR/lib/$part.sh"
 done
 
 usage() {
   cat <<'TEXT'
-Usage: sudo ./pi_bootstrap.sh [install|doctor|uninstall] [options]
+Usage: sudo ./pi_bootstrap.sh [install|doctor|repair|uninstall] [options]
 
   install               make this machine a till (the default); a second run changes nothing
-  doctor                say what is wrong, and the command that mends it
+  doctor                say what is wrong, and the command that mends it; ends with 1 if anything is
+  repair                mend what is safe to mend while the till sells, then look again
   uninstall             take the till off this machine
 
   --kit DIR             the kit (default: the folder of this script)
   --dry-run             say what would be done
+  --json                with doctor: one JSON object, {"ok", "findings": [{"code", "message", "remedy", "safe"}]}
   --keep-kit            leave the claim's private key in the kit after provisioning
   --keep-ledger         with uninstall: keep the ledger and the users that own it
   --nucleus-dir DIR     install the nucleus with DIR/flavour.sh
@@ -73,7 +77,7 @@ TEXT
 parse() {
   while [[ $# -gt 0 ]]; do
     case $1 in
-      install | doctor | uninstall) COMMAND=$1 ;;
+      install | doctor | repair | uninstall) COMMAND=$1 ;;
       --kit | --nucleus-dir | --offline-bundle)
         [[ $# -ge 2 && -d $2 ]] || fatal "$1 wants a folder: ${2:-none was given}."
         case $1 in
@@ -84,6 +88,7 @@ parse() {
         shift
         ;;
       --dry-run) DRY_RUN=yes ;;
+      --json) JSON=yes ;;
       --keep-kit) KEEP_KIT=yes ;;
       --keep-ledger) KEEP_LEDGER=yes ;;
       -h | --help)
@@ -94,6 +99,7 @@ parse() {
     esac
     shift
   done
+  [[ $JSON == no || $COMMAND == doctor ]] || fatal "--json goes with doctor only."
   export KIT_DIR NUCLEUS_DIR OFFLINE_BUNDLE
 }
 
@@ -129,6 +135,7 @@ main() {
   case $COMMAND in
     install) install_till ;;
     doctor) doctor ;;
+    repair) repair ;;
     uninstall) uninstall ;;
   esac
 }

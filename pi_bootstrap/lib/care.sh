@@ -1,47 +1,5 @@
 # shellcheck shell=bash
-# doctor: what is wrong and the command that mends it. uninstall: take the till off this machine again.
-
-doctor() {
-  FAULTS=0
-  expect "user ggc_user has a home" "sudo pi_bootstrap.sh --kit DIR" test -d "$(getent passwd ggc_user | cut -d: -f6)"
-  expect "$(operator_user) is in ggc_group" "sudo usermod -aG ggc_group $(operator_user), then log in again" \
-    in_group "$(operator_user)"
-  expect "$GREENGRASS_ROOT can be passed" "sudo chmod 755 $(dirname "$GREENGRASS_ROOT") $GREENGRASS_ROOT" \
-    passable "$(dirname "$GREENGRASS_ROOT")" "$GREENGRASS_ROOT"
-  expect "$STATE_DIR belongs to ggc_user" "sudo chown ggc_user:ggc_group $STATE_DIR && sudo chmod 2775 $STATE_DIR" \
-    has_mode "$STATE_DIR" "ggc_user:ggc_group 2775"
-  expect "nothing in $STATE_DIR belongs to root" "sudo chown -R ggc_user:ggc_group $STATE_DIR" nothing_of_root
-  expect "root may act as ggc_user" "sudo visudo, and add: root ALL=(ALL:ALL) ALL" sudo -n -u ggc_user -g ggc_group true
-  expect "greengrass.service is enabled" "sudo systemctl enable greengrass" systemctl is-enabled --quiet greengrass.service
-  expect "greengrass.service is running" "sudo systemctl restart greengrass" systemctl is-active --quiet greengrass.service
-  expect "the till answers on $TILL_URL" "journalctl -u greengrass; logs in $GREENGRASS_ROOT/logs" till_answers
-  if [[ $FAULTS -gt 0 ]]; then
-    explained
-    say "$FAULTS faults"
-    exit 1
-  fi
-  say "nothing wrong"
-}
-
-expect() {
-  local what=$1 remedy=$2
-  shift 2
-  if "$@" >/dev/null 2>&1; then
-    say "ok       $what"
-  else
-    FAULTS=$((FAULTS + 1))
-    say "FAULT    not so: $what. To mend it: $remedy"
-  fi
-}
-
-in_group() { id -nG "$1" | tr ' ' '\n' | grep -qx ggc_group; }
-has_mode() { [[ $(stat -c '%U:%G %a' "$1") == "$2" ]]; }
-nothing_of_root() { [[ -d $STATE_DIR && -z $(find "$STATE_DIR" -user root -print -quit) ]]; }
-
-passable() {
-  local path
-  for path in "$@"; do [[ $(stat -c %a "$path") =~ [15][15]$|755$ ]] || return 1; done
-}
+# uninstall: take the till off this machine again.
 
 uninstall() {
   if [[ -f $ETC_DIR/flavour.sh ]]; then

@@ -38,7 +38,8 @@ change() {
 }
 
 open_log() {
-  if [[ $DRY_RUN == yes ]]; then
+  # doctor changes nothing, and must work where nothing can be written
+  if [[ $DRY_RUN == yes || $COMMAND == doctor ]]; then
     LOG_FILE=/dev/null
     return 0
   fi

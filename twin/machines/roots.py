@@ -1,4 +1,4 @@
-"""The Debian root that every machine stands on: made once, cached, never changed afterwards."""
+"""The Debian roots that machines stand on: made once, cached, never changed afterwards."""
 
 import fcntl
 import hashlib
@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from twin.machines.errors import MachineError
@@ -63,25 +64,44 @@ def cache_dir() -> Path:
     return Path(base) / "greentill" / "roots"
 
 
+@dataclass(frozen=True)
+class Image:
+    """What a root is made of. `architecture` is Debian's name of one that the host emulates; None: its own."""
+
+    suite: str = SUITE
+    packages: tuple[str, ...] = PACKAGES
+    finish: str = FINISH
+    architecture: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the root lies once it is made; another recipe lies elsewhere."""
+        other = [self.architecture] if self.architecture else []
+        recipe = "\n".join([self.suite, *self.packages, DPKG_OPTIONS, self.finish, *other])
+        return cache_dir() / hashlib.sha256(recipe.encode()).hexdigest()[:16]
+
+
+STANDARD = Image()
+
+
 def root_path() -> Path:
     """Where the root for today's list of packages lies once it is made."""
-    recipe = "\n".join([SUITE, *PACKAGES, DPKG_OPTIONS, FINISH])
-    return cache_dir() / hashlib.sha256(recipe.encode()).hexdigest()[:16]
+    return STANDARD.path
 
 
-def ensure_root(progress: Progress = silent) -> Path:
+def ensure_root(progress: Progress = silent, image: Image = STANDARD) -> Path:
     """The cached root, made first if it isn't there (about a minute); safe to call from several processes.
 
     `progress` receives one line per step. Raises MachineError with the log's last line when it can't be made.
     """
-    target = root_path()
+    target = image.path
     if target.is_dir():
         return target
     require_host()
     target.parent.mkdir(parents=True, exist_ok=True)
     with _lock(target.with_suffix(".lock"), progress):
         if not target.is_dir():
-            _build(target, progress)
+            _build(image, target, progress)
     return target
 
 
@@ -96,14 +116,16 @@ def _lock(path: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _build(target: Path, progress: Progress) -> None:
+def _build(image: Image, target: Path, progress: Progress) -> None:
     """Make the root beside its place and rename it: a half-made one is never used."""
     partial = target.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     log = target.with_suffix(".log")
     with log.open("w") as handle:
-        first = ["debootstrap", "--foreign", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE]
-        _step([*first, str(partial), mirror()], handle.fileno(), log, progress)
+        first = ["debootstrap", "--foreign", "--variant=minbase", f"--include={','.join(image.packages)}"]
+        if image.architecture:
+            first.append(f"--arch={image.architecture}")
+        _step([*first, image.suite, str(partial), mirror()], handle.fileno(), log, progress)
         options = partial / "etc/dpkg/dpkg.cfg.d/greentill"
         options.parent.mkdir(parents=True, exist_ok=True)
         options.write_text(DPKG_OPTIONS)
@@ -114,12 +136,12 @@ def _build(target: Path, progress: Progress) -> None:
             progress,
         )
         progress("Finishing the root")
-        _step(["chroot", str(partial), "/bin/sh", "-c", FINISH], handle.fileno(), log, progress)
+        _step(["chroot", str(partial), "/bin/sh", "-c", image.finish], handle.fileno(), log, progress)
     partial.rename(target)
 
 
 def mirror() -> str:
-    """The mirror that this host's apt takes the suite from."""
+    """The mirror that this host's apt takes its own suite from; the others lie beside it."""
     lines = command(["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages"])
     for line in lines.splitlines():
         release, _, uri = line.partition(" ")

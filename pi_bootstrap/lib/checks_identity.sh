@@ -1,0 +1,107 @@
+# shellcheck shell=bash
+# What the till is: its settings, its certificate and key, and secrets that should be gone.
+
+WARN_SECONDS=$((30 * 24 * 3600))
+
+# The flavour says where the nucleus keeps its identity; it is sourced only while nobody but root can change it.
+check_settings() {
+  if ! has_till; then
+    unsafe not-installed "this machine is not a till yet" "sudo ./pi_bootstrap.sh --kit DIR"
+    return 0
+  fi
+  if [[ ! -f $ETC_DIR/till.conf ]] || ! (read_settings "$ETC_DIR/till.conf") >/dev/null 2>&1; then
+    unsafe settings-damaged "$ETC_DIR/till.conf is missing or not whole" "sudo ./pi_bootstrap.sh --kit DIR, with the till's own kit"
+    return 0
+  fi
+  read_settings "$ETC_DIR/till.conf"
+  if [[ ! -f $ETC_DIR/flavour.sh ]]; then
+    unsafe settings-damaged "$ETC_DIR/flavour.sh is missing" "sudo ./pi_bootstrap.sh --kit DIR, with the till's own kit"
+  elif [[ $(stat -c %U "$ETC_DIR/flavour.sh") != root || $((8#$(stat -c %a "$ETC_DIR/flavour.sh") & 8#22)) -ne 0 ]]; then
+    unsafe settings-writable "$ETC_DIR/flavour.sh, which runs as root, can be changed by others" \
+      "sudo ./pi_bootstrap.sh --kit DIR, with the till's own kit, after: sudo rm $ETC_DIR/flavour.sh"
+  else
+    # shellcheck source=/dev/null
+    source "$ETC_DIR/flavour.sh"
+  fi
+}
+
+is_provisioned() { declare -F flavour_provisioned >/dev/null && flavour_provisioned; }
+
+till_certificate() {
+  if declare -F flavour_certificate >/dev/null; then flavour_certificate; else printf '%s\n' "$GREENGRASS_ROOT/thingCert.crt"; fi
+}
+
+till_private_key() {
+  if declare -F flavour_private_key >/dev/null; then flavour_private_key; else printf '%s\n' "$GREENGRASS_ROOT/privKey.key"; fi
+}
+
+check_identity() {
+  local certificate key
+  if declare -F flavour_provisioned >/dev/null && ! flavour_provisioned; then
+    unsafe not-provisioned "the till has no identity of its own yet" "sudo ./pi_bootstrap.sh --kit DIR"
+    return 0
+  fi
+  certificate=$(till_certificate)
+  key=$(till_private_key)
+  check_certificate "$certificate"
+  if [[ ! -s $key ]]; then
+    unsafe key-missing "the till's private key $key is missing" \
+      "greentill till replace (on the engineer's machine), then sudo ./pi_bootstrap.sh --kit DIR with the new kit"
+    return 0
+  fi
+  check_key_mode "$key"
+  if [[ -s $certificate && $(public_key x509 "$certificate") != "$(public_key pkey "$key")" ]]; then
+    unsafe key-mismatch "$key does not belong to $certificate" \
+      "greentill till replace (on the engineer's machine), then sudo ./pi_bootstrap.sh --kit DIR with the new kit"
+  fi
+}
+
+check_certificate() {
+  local certificate=$1 from
+  if ! openssl x509 -in "$certificate" -noout 2>/dev/null; then
+    unsafe certificate-missing "the till's certificate $certificate is missing or can't be read" \
+      "greentill till replace (on the engineer's machine), then sudo ./pi_bootstrap.sh --kit DIR with the new kit"
+    return 0
+  fi
+  from=$(date -d "$(openssl x509 -in "$certificate" -noout -startdate | cut -d= -f2)" +%s)
+  if [[ $(date +%s) -lt $from ]]; then
+    unsafe certificate-not-yet-valid "the certificate is valid from $(date -u -d "@$from" +%FT%TZ): the clock is behind" \
+      "sudo timedatectl set-ntp true, or without a network: sudo date -u -s $(date -u -d "@$from" +%FT%TZ)"
+  elif ! openssl x509 -in "$certificate" -noout -checkend 0 >/dev/null; then
+    unsafe certificate-expired "the certificate ended on $(openssl x509 -in "$certificate" -noout -enddate | cut -d= -f2), or the clock is ahead" \
+      "look at: date -u; then greentill till replace (on the engineer's machine)"
+  elif ! openssl x509 -in "$certificate" -noout -checkend "$WARN_SECONDS" >/dev/null; then
+    unsafe certificate-expiring "the certificate ends on $(openssl x509 -in "$certificate" -noout -enddate | cut -d= -f2)" \
+      "greentill till rotate $THING (on the engineer's machine)"
+  fi
+}
+
+# Nucleus lite's own group reads its key; nobody else may.
+check_key_mode() {
+  local key=$1 mode
+  mode=$(stat -c %a "$key")
+  if [[ $((8#$mode & 8#7)) -ne 0 || ($((8#$mode & 8#70)) -ne 0 && $(stat -c %G "$key") != ggcore) ]]; then
+    safe key-mode "the private key $key can be read by others (mode $mode)" chmod go= "$key"
+  fi
+}
+
+# public_key x509|pkey FILE
+public_key() {
+  case $1 in
+    x509) openssl x509 -in "$2" -noout -pubkey 2>/dev/null || true ;;
+    pkey) openssl pkey -in "$2" -pubout 2>/dev/null || true ;;
+  esac
+}
+
+# After provisioning the claim is of no use but to a thief.
+check_claim_key() {
+  is_provisioned || return 0
+  if [[ -e $GREENGRASS_ROOT/claim-certs/$CLAIM_KEY ]]; then
+    safe claim-key-left "the claim's private key is still in $GREENGRASS_ROOT/claim-certs" \
+      shred --force --remove "$GREENGRASS_ROOT/claim-certs/$CLAIM_KEY"
+  fi
+  if [[ -e $KIT_DIR/$CLAIM_KEY && $(sed -n 's/^THING=//p' "$KIT_DIR/till.conf" 2>/dev/null) == "$THING" ]]; then
+    unsafe claim-key-left "the claim's private key is still in the kit $KIT_DIR" \
+      "sudo shred --force --remove $(quoted "$KIT_DIR/$CLAIM_KEY")"
+  fi
+}

@@ -1,0 +1,51 @@
+"""doctor and repair on a booted Debian machine: each fault is planted, found, and mended or told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bootstrap.faults import FAULTS, Fault
+from tests.bootstrap.sound_till import SoundTill, install
+from twin.machines import Machine, ensure_root, reclaim
+
+pytestmark = pytest.mark.machine
+LAUNCHER = Path(__file__).resolve().parents[2] / "edge_components" / "launcher.py"
+
+
+@pytest.fixture(scope="module")
+def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoundTill]:
+    work_dir = tmp_path_factory.mktemp("doctor")
+    machine = Machine("SICK0001", ensure_root(), work_dir)
+    try:
+        machine.boot()
+        machine.copy_in(LAUNCHER, "/root/launcher.py")
+        yield install(machine, work_dir)
+    finally:
+        reclaim(work_dir, erase=True)
+
+
+def test_a_sound_till_has_no_fault_and_repair_changes_nothing(till: SoundTill) -> None:
+    assert till.findings() == []
+    assert till.bootstrap("doctor") == (0, "nothing wrong\n")
+    status, told = till.bootstrap("repair")
+    assert (status, "mended   0" in told) == (0, True)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_a_fault_is_found_and_mended_or_told(till: SoundTill, fault: Fault) -> None:
+    till.sh(fault.plant)
+    findings = till.findings()
+    assert {finding["code"] for finding in findings} == {fault.code}, findings
+    assert {finding["safe"] for finding in findings} == {fault.safe}
+    status, told = till.bootstrap("repair")
+    if fault.safe:
+        assert status == 0, told
+        assert f"mended   {fault.code}" in told
+    else:
+        assert status == 1
+        assert f"FAULT    {fault.code}" in told
+        till.sh(fault.undo)
+    assert till.findings() == []

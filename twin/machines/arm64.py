@@ -1,0 +1,56 @@
+"""Debian roots for arm64, as on a Pi: every program in them runs through qemu's user emulation."""
+
+import shutil
+from pathlib import Path
+
+from twin.machines.errors import MachineError
+from twin.machines.host import command, refusal
+from twin.machines.roots import FINISH, PACKAGES, Image, Progress, ensure_root, silent
+
+SUITES = ("bookworm", "trixie")
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+# What the bootstrap is to install by itself; it finds them in BUNDLE, so that no test needs a network.
+LEFT_OUT = ("curl", "python3-venv")
+BUNDLE = "/srv/bundle"
+KEEP_PACKAGES = f"""\
+set -eu
+mkdir -p {BUNDLE}/packages/partial
+apt-get --quiet update
+apt-get --quiet --yes --no-install-recommends --download-only -o Dir::Cache::archives={BUNDLE}/packages \\
+  install {" ".join(LEFT_OUT)}
+rm -rf {BUNDLE}/packages/partial {BUNDLE}/packages/lock
+"""
+
+
+def image(suite: str) -> Image:
+    """The recipe of the arm64 root of a Debian release, without the packages that the bootstrap installs."""
+    packages = tuple(package for package in PACKAGES if package not in LEFT_OUT)
+    return Image(suite, packages, KEEP_PACKAGES + FINISH, "arm64")
+
+
+def arm64_refusal() -> str | None:
+    """Why no arm64 program can run here, as a sentence that says what to do; None when all is there."""
+    missing = [tool for tool in ("qemu-aarch64-static", "update-binfmts") if shutil.which(tool) is None]
+    if missing:
+        return "arm64 machines need Debian's qemu-user-static and binfmt-support: install both."
+    return refusal()
+
+
+def ensure_arm64_root(suite: str, progress: Progress = silent) -> Path:
+    """The cached arm64 root of `suite`, made first if it isn't there (several minutes).
+
+    Raises MachineError when this host can't run arm64 programs, or the root can't be made.
+    """
+    reason = arm64_refusal()
+    if reason:
+        raise MachineError(reason)
+    emulate()
+    return ensure_root(progress, image(suite))
+
+
+def emulate() -> None:
+    """Have the kernel run arm64 programs; qemu is loaded here and now, so it also works inside a root."""
+    if not (BINFMT / "status").exists():
+        command(["mount", "-t", "binfmt_misc", "binfmt_misc", str(BINFMT)])
+    if not (BINFMT / "qemu-aarch64").exists():
+        command(["update-binfmts", "--enable", "qemu-aarch64"])
