@@ -45,10 +45,8 @@ def check_library() -> None:
 def open_ledger(path: Path) -> apsw.Connection:
     """Open or create the file; DamagedLedgerError when it is none, NotSellingError when it won't open."""
     check_library()
-    if path.exists():
-        with path.open("rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
-                raise DamagedLedgerError("the file does not begin like a database")
+    if path.exists() and not has_header(path):
+        raise DamagedLedgerError("the file does not begin like a database")
     try:
         connection = apsw.Connection(str(path))
         _set_pragmas(connection)
@@ -57,6 +55,12 @@ def open_ledger(path: Path) -> apsw.Connection:
     except apsw.Error as error:
         raise NotSellingError("ledger_closed", f"{path} cannot be opened: {error}") from error
     return connection
+
+
+def has_header(path: Path) -> bool:
+    """Whether the file begins like a database."""
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
 
 
 def _set_pragmas(connection: apsw.Connection) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ import apsw
 from edge_components.edgekit import record
 from edge_components.edgekit.ledger import LedgerReader, LedgerUnavailableError
 
-from . import database, schema
+from . import birth, database, schema
 from .assignment import Assignment
+from .birth import Birth
 from .clock import Clock
 from .errors import DamagedLedgerError, NotSellingError, UncheckedLedgerError
 from .ledger import Ledger, read_position, set_machine
@@ -29,21 +29,25 @@ def open_checked(settings: Settings, assignment: Assignment, clock: Clock) -> Le
     """An open ledger whose newest records hold; a damaged or foreign one is set aside and a new one begun."""
     path = settings.ledger_path
     database.finish_setting_aside(path)
-    existed = path.exists()
-    reason = "new_ledger" if not settings.cursor_path.exists() else "ledger_missing"
-    previous: Mapping[str, Any] | None = None
-    if existed:
+    begun = birth.unfinished(path)
+    if begun is not None and path.exists() and not database.has_header(path):
+        birth.discard(path)  # a power cut came while it was made
+    begun = begun or _reason_for_new(settings)
+    if path.exists():
         try:
             return _existing(settings, assignment, clock)
         except DamagedLedgerError as error:
-            reason = "ledger_damaged"
+            begun = Birth("ledger_damaged", _last_head(path))
             _log.error("the ledger is damaged (%s); it is set aside and a new epoch begins", error)
         except _ForeignLedgerError as error:
-            reason = "thing_changed"
+            begun = Birth("thing_changed", _last_head(path))
             _log.warning("%s; its ledger is set aside and a new epoch begins", error)
-        previous = _last_head(path)
-        _set_aside(path, clock, reason)
-    return _fresh(settings, assignment, clock, reason, previous)
+        _set_aside(path, clock, begun.reason)
+    return _fresh(settings, assignment, clock, begun)
+
+
+def _reason_for_new(settings: Settings) -> Birth:
+    return Birth("ledger_missing" if settings.cursor_path.exists() else "new_ledger", None)
 
 
 class _ForeignLedgerError(Exception):
@@ -67,8 +71,11 @@ def _existing(settings: Settings, assignment: Assignment, clock: Clock) -> Ledge
 
 
 def _checked(connection: apsw.Connection, settings: Settings, assignment: Assignment, clock: Clock) -> Ledger:
-    if database.is_new(connection):  # a power cut came between making the file and its first commit
-        return _begin(Ledger(connection, clock, assignment, None), settings, "new_ledger", None)
+    if database.is_new(connection):
+        begun = birth.unfinished(settings.ledger_path)
+        if begun is None:
+            raise DamagedLedgerError("the ledger is empty, and was not when it was made")
+        return _begin(Ledger(connection, clock, assignment, None), settings, begun)
     schema.version(connection)
     unclean = schema.meta(connection, "closed") != "cleanly"
     small = settings.ledger_path.stat().st_size <= SMALL_BYTES
@@ -85,6 +92,7 @@ def _checked(connection: apsw.Connection, settings: Settings, assignment: Assign
     ledger = Ledger(connection, clock, assignment, position)
     ledger.unchecked = unclean and not small
     machine = machine_id(settings)
+    birth.finish(settings.ledger_path)
     with connection:
         schema.set_meta(connection, "closed", "no")
         if machine and machine != schema.meta(connection, "machine_id"):
@@ -112,21 +120,22 @@ def _check_hashes(connection: apsw.Connection) -> None:
         raise DamagedLedgerError(str(broken))
 
 
-def _fresh(
-    settings: Settings, assignment: Assignment, clock: Clock, reason: str, previous: Mapping[str, Any] | None
-) -> Ledger:
+def _fresh(settings: Settings, assignment: Assignment, clock: Clock, begun: Birth) -> Ledger:
     try:
+        birth.begin(settings.ledger_path, begun)
         connection = database.open_ledger(settings.ledger_path)
-        return _begin(Ledger(connection, clock, assignment, None), settings, reason, previous)
-    except (apsw.Error, DamagedLedgerError) as error:
+        return _begin(Ledger(connection, clock, assignment, None), settings, begun)
+    except (apsw.Error, OSError, DamagedLedgerError) as error:
         raise NotSellingError("ledger_closed", f"no ledger can be made: {error}") from error
 
 
-def _begin(ledger: Ledger, settings: Settings, reason: str, previous: Mapping[str, Any] | None) -> Ledger:
+def _begin(ledger: Ledger, settings: Settings, begun: Birth) -> Ledger:
+    after = begun.previous["epoch"] if begun.previous else _last_delivered(settings)
     with ledger.connection:
         schema.create(ledger.connection)
         set_machine(ledger.connection, ledger.assignment, machine_id(settings))
-        ledger.open_epoch(reason, previous, previous["epoch"] if previous else _last_delivered(settings))
+        ledger.open_epoch(begun.reason, begun.previous, after)
+    birth.finish(settings.ledger_path)
     return ledger
 
 
