@@ -16,12 +16,12 @@ from typing import Any
 import apsw
 import httpx
 
+from benchmarks import debian
 from benchmarks.figure import ROOT, BenchmarkError
 from benchmarks.mqtt import Client
 from tests.faults.disk import Entry
 from tests.soak.tills import Till, free_port
 
-DOWNLOADS = ROOT / "build" / "peers"
 MOSQUITTO = ("mosquitto", "libmosquitto1", "libcjson1", "libdlt2", "libwrap0")
 
 
@@ -189,7 +189,7 @@ class Mosquitto(Peer):
         return found
 
     def _start(self, folder: Path, port: int, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-        root = unpacked(MOSQUITTO)
+        root = debian.unpacked(MOSQUITTO)
         configuration = folder.parent / f"mosquitto-{port}.conf"
         configuration.write_text(
             f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
@@ -202,20 +202,6 @@ class Mosquitto(Peer):
             [f"{root}/usr/sbin/mosquitto", "-c", str(configuration)],
             env={**os.environ, "LD_LIBRARY_PATH": libraries, **environment},
         )
-
-
-def unpacked(packages: Sequence[str]) -> Path:
-    """Debian packages below build/peers: nothing is installed or started. Raises BenchmarkError."""
-    root = DOWNLOADS / packages[0]
-    if not root.exists():
-        debs = DOWNLOADS / f"{packages[0]}-debs"
-        debs.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(["apt-get", "download", *packages], cwd=debs, capture_output=True, check=False)
-        if done.returncode:
-            raise BenchmarkError(f"apt-get can't download {packages[0]}: {done.stderr.decode()[-200:]}")
-        for deb in debs.glob("*.deb"):
-            subprocess.run(["dpkg", "-x", str(deb), str(root)], check=True)
-    return root
 
 
 def _whole(text: str) -> bool:

@@ -101,6 +101,13 @@ def environment(root: Path, *, journal: Path | None = None, control: Control | N
     return found
 
 
+def encode(entry: Entry) -> bytes:
+    """An entry as the journal has it, for what does not go through disk.c."""
+    path = entry.path.encode()
+    head = _HEAD.pack(entry.kind.encode(), len(path), len(entry.data), entry.inode, entry.number)
+    return head + path + entry.data
+
+
 def entries(journal: Path) -> Iterator[Entry]:
     """What was done, in order; a torn last entry, of a process killed while it wrote, is left out."""
     content = journal.read_bytes()

@@ -43,8 +43,12 @@ class _Change:
 class Disk:
     """Plays a journal; `image` is what a power cut after the last entry played would leave."""
 
-    def __init__(self, root: Path) -> None:
-        """Begin with what lies below `root` now, all of it synced."""
+    def __init__(self, root: Path, *, names_with_files: bool = False) -> None:
+        """Begin with what lies below `root` now, all of it synced.
+
+        `names_with_files`: a file's sync keeps all names given before it too, as ext4's journal does.
+        """
+        self._names_with_files = names_with_files
         self._root = root.resolve()
         self._now: dict[str, _File] = {}
         self._by_inode: dict[int, _File] = {}
@@ -103,6 +107,7 @@ class Disk:
                 if when < begun:
                     _apply(file.durable, entry)
             file.unsynced = [(when, entry) for when, entry in file.unsynced if when >= begun]
+        if inode and not self._names_with_files:
             return
         for change in self._renamed:
             if change.when < begun:
