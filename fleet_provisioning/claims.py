@@ -24,12 +24,15 @@ class Claim:
 
 
 def make_claim(iot: Any, thing: str) -> Claim:
-    """An active certificate without any right yet, from a signing request made here."""
+    """A certificate without any right, inactive as yet, from a signing request made here.
+
+    Should this run end before the registry has heard of it, nobody can ever use it.
+    """
     key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"claim {thing}")])
     request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     made = iot.create_certificate_from_csr(
-        certificateSigningRequest=request.public_bytes(serialization.Encoding.PEM).decode(), setAsActive=True
+        certificateSigningRequest=request.public_bytes(serialization.Encoding.PEM).decode(), setAsActive=False
     )
     private_key = key.private_bytes(
         serialization.Encoding.PEM,
@@ -52,12 +55,11 @@ def permit(iot: Any, claim: Claim, names: Names) -> None:
         ) from error
 
 
-def forbid(iot: Any, claim: Claim, names: Names) -> None:
-    """Take the policy off again; nothing happens where it isn't attached."""
-    iot.detach_policy(policyName=names.claim_policy, target=claim.arn)
+def activate(iot: Any, claim: Claim) -> None:
+    """From now on the claim can be used."""
+    iot.update_certificate(certificateId=claim.certificate_id, newStatus="ACTIVE")
 
 
-def destroy(iot: Any, claim: Claim) -> None:
-    """Deactivate and delete the certificate."""
-    iot.update_certificate(certificateId=claim.certificate_id, newStatus="INACTIVE")
-    iot.delete_certificate(certificateId=claim.certificate_id)
+def certificate_id(certificate_pem: bytes) -> str:
+    """The id under which AWS IoT keeps a certificate: the SHA-256 of its DER form. ValueError for no PEM."""
+    return x509.load_pem_x509_certificate(certificate_pem).fingerprint(hashes.SHA256()).hex()

@@ -92,7 +92,7 @@ class KitMaker:
             claims.permit(self._iot, claim, self._names)
             undo.callback(claims.forbid, self._iot, claim, self._names)
             self._registry.record_claim(row.thing, claim.certificate_id, expires_at)
-            self._write(order, row.thing, claim, folder)
+            self.write(order, row.thing, claim, folder)
             undo.pop_all()
         return Kit(row.thing, order.serial, folder, claim.certificate_id, expires_at)
 
@@ -120,7 +120,8 @@ class KitMaker:
             created_by=getpass.getuser(),
         )
 
-    def _write(self, order: Order, thing: str, claim: claims.Claim, folder: Path) -> None:
+    def write(self, order: Order, thing: str, claim: claims.Claim, folder: Path) -> None:
+        """The kit's files into a prepared folder."""
         nucleus = self._settings.stages[order.stage].nucleus
         if self._endpoints is None:
             self._endpoints = endpoints(self._iot)

@@ -28,9 +28,21 @@ class Row:
     created_by: str
     claim_certificate_id: str | None = None
     claim_expires_at: int | None = None
+    claim_state: str | None = None
+    claim_closed_because: str | None = None
     certificate_ids: tuple[str, ...] = field(default=())
+    earlier_certificate_ids: tuple[str, ...] = field(default=())
     provisioned_at: str | None = None
     refusals: int = 0
+    state_reason: str | None = None
+    state_changed_at: str | None = None
+    state_changed_by: str | None = None
+    connected: bool | None = None
+    connected_at: str | None = None
+    disconnected_at: str | None = None
+    certificate_expires_at: str | None = None
+    certificate_made_at: str | None = None
+    rotation: Mapping[str, Any] | None = None
 
     def item(self) -> dict[str, Any]:
         """As DynamoDB's resource interface takes it; what isn't known yet is left out."""
@@ -47,7 +59,8 @@ def row(item: Mapping[str, Any]) -> Row:
     known = {name.name for name in fields(Row)}
     values = {key: value for key, value in item.items() if key in known}
     values["terminals"] = tuple(item.get("terminals", ()))
-    values["certificate_ids"] = tuple(item.get("certificate_ids", ()))
+    for key in ("certificate_ids", "earlier_certificate_ids"):
+        values[key] = tuple(item.get(key, ()))
     values["refusals"] = int(item.get("refusals", 0))
     values["assignment"] = dict(item.get("assignment", {}))
     if item.get("claim_expires_at") is not None:
@@ -74,16 +87,30 @@ class Registry:
             raise self._explained(error) from error
 
     def record_claim(self, thing: str, certificate_id: str, expires_at: int) -> None:
-        """Bind a claim to a registered till that has none; `expires_at` in epoch seconds."""
+        """Bind a claim that is being made to a registered till without one; `expires_at` in epoch seconds."""
         self._table.update_item(
             Key={"thing": thing},
-            UpdateExpression="SET claim_certificate_id = :claim, claim_expires_at = :expires",
+            UpdateExpression="SET claim_certificate_id = :claim, claim_expires_at = :expires,"
+            " claim_state = :making",
             ConditionExpression="attribute_exists(thing) AND attribute_not_exists(claim_certificate_id)",
-            ExpressionAttributeValues={":claim": certificate_id, ":expires": expires_at},
+            ExpressionAttributeValues={
+                ":claim": certificate_id,
+                ":expires": expires_at,
+                ":making": "making",
+            },
+        )
+
+    def open_claim(self, thing: str, certificate_id: str) -> None:
+        """The claim's kit is whole."""
+        self._table.update_item(
+            Key={"thing": thing},
+            UpdateExpression="SET claim_state = :open",
+            ConditionExpression="claim_certificate_id = :claim AND claim_state = :making",
+            ExpressionAttributeValues={":claim": certificate_id, ":open": "open", ":making": "making"},
         )
 
     def withdraw(self, new: Row) -> None:
-        """Remove a row that `register` wrote, unless a till has provisioned with it since."""
+        """Remove a row that `register` wrote, unless a till has provisioned with it since (ClientError)."""
         self._table.delete_item(
             Key={"thing": new.thing},
             ConditionExpression="created_at = :made AND size(certificate_ids) = :none",

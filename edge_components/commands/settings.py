@@ -19,7 +19,7 @@ class Settings:
     # How soon it asks again while a rotation is under way.
     busy_seconds: float = limits(20.0, minimum=0.2, maximum=3600)
     # The helper tries credentials over the network before it swaps.
-    helper_seconds: float = limits(180.0, minimum=1, maximum=3600)
+    helper_seconds: float = limits(300.0, minimum=1, maximum=3600)
 
     @property
     def memory(self) -> Path:

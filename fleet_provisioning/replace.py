@@ -1,0 +1,49 @@
+"""A new card for a till whose card died: the same serial, a new claim, a new kit.
+
+The row changes last, so that a till which is still alive goes on as it was when anything fails before. Its
+earlier certificates work until the new card first connects: a shop is not closed for want of a screwdriver.
+"""
+
+import shutil
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from fleet_provisioning import claims, kit_files
+from fleet_provisioning.changes import Because, Changes
+from fleet_provisioning.fleet import Fleet
+from fleet_provisioning.kits import EXPIRES_DAYS, Kit, KitMaker, Order
+from fleet_provisioning.patience import until_done
+from fleet_provisioning.registry import Row
+
+
+def replace(
+    fleet: Fleet,
+    maker: KitMaker,
+    row: Row,
+    folder: Path,
+    reason: str,
+    *,
+    expires_days: int = EXPIRES_DAYS,
+    now: datetime | None = None,
+) -> Kit:
+    """Write a kit into `folder` and put the row back to pending. Raises ProvisioningError, NotDeployedError."""
+    order = Order(row.serial, row.store, row.stage, row.terminals)
+    maker.check(order)
+    expires_at = int(((now or datetime.now(UTC)) + timedelta(days=expires_days)).timestamp())
+    kit_files.prepare(folder)
+    with ExitStack() as undo:
+        undo.callback(shutil.rmtree, folder)
+        claim = claims.make_claim(fleet.iot, row.thing)
+        undo.callback(claims.destroy, fleet.iot, claim)
+        claims.permit(fleet.iot, claim, fleet.names)
+        undo.callback(claims.forbid, fleet.iot, claim, fleet.names)
+        maker.write(order, row.thing, claim, folder)
+        changes = Changes(fleet.session, fleet.names)
+        changes.reopen(row, claim.certificate_id, expires_at, Because(reason, fleet.by))
+        undo.pop_all()
+    fleet.report(f"{row.thing} is pending: its next first contact closes what is left of the earlier card")
+    if row.claim_certificate_id:
+        earlier = row.claim_certificate_id
+        until_done(lambda: fleet.retirement.claim(earlier))
+    return Kit(row.thing, row.serial, folder, claim.certificate_id, expires_at)

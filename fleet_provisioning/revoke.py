@@ -1,0 +1,58 @@
+"""Ends what a till may do, at once: lost, stolen, or not to be trusted any more."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fleet_provisioning.changes import Because, Changes
+from fleet_provisioning.errors import ProvisioningError
+from fleet_provisioning.fleet import Fleet
+from fleet_provisioning.patience import until_done
+from fleet_provisioning.registry import Row
+
+REVOKED = "revoked"
+
+
+@dataclass(frozen=True)
+class Revoked:
+    thing: str
+    certificates: tuple[str, ...]
+
+
+def revoke(fleet: Fleet, row: Row, reason: str) -> Revoked:
+    """Refuse the till from now on, then end every certificate of it; safe to repeat after an interruption.
+
+    Raises ProvisioningError for a till that is decommissioned.
+    """
+    if row.state == "decommissioned":
+        raise ProvisioningError(f"{row.thing} is decommissioned: there is nothing left to revoke")
+    Changes(fleet.session, fleet.names).close(row, REVOKED, Because(reason, fleet.by))
+    fleet.report(f"{row.thing} can't provision any more")
+    return Revoked(row.thing, end_certificates(fleet, row, REVOKED))
+
+
+def end_certificates(fleet: Fleet, row: Row, state: str) -> tuple[str, ...]:
+    """Of a till that is closed (`state`): the claim's, those of the row, and any other of the thing."""
+    row = fleet.till(row.thing)  # a rotation may have added one before the row was closed
+    ended = []
+    if row.claim_certificate_id:
+        claim = row.claim_certificate_id
+        if until_done(lambda: fleet.retirement.claim(claim)):
+            ended.append(claim)
+    own = dict.fromkeys((*row.certificate_ids, *row.earlier_certificate_ids, *_attached(fleet, row.thing)))
+    for certificate in own:
+        until_done(lambda one=certificate: fleet.retirement.till(one, row.thing))  # type: ignore[misc]
+        fleet.report(f"ended certificate {certificate[:12]}")
+        ended.append(certificate)
+    Changes(fleet.session, fleet.names).forget_certificates(row, state, ended)
+    return tuple(ended)
+
+
+def _attached(fleet: Fleet, thing: str) -> Iterator[str]:
+    """Certificates that AWS IoT has for the thing, whatever the row says."""
+    try:
+        for page in fleet.iot.get_paginator("list_thing_principals").paginate(thingName=thing):
+            yield from (
+                principal.rpartition("/")[2] for principal in page["principals"] if ":cert/" in principal
+            )
+    except fleet.iot.exceptions.ResourceNotFoundException:
+        return
