@@ -102,4 +102,8 @@ def _open(path: Path) -> apsw.Connection:
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     connection.execute("PRAGMA synchronous = FULL").fetchall()
     connection.execute(SCHEMA).fetchall()
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone() or ("nothing",)
+    if found != "ok":
+        connection.close()
+        raise apsw.CorruptError(f"quick_check: {found}")
     return connection

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+
+import pytest
 
 from edge_components.edgekit.ledger import LedgerReader
 from edge_components.sync.bucket import segment
@@ -115,11 +118,25 @@ def test_a_lost_state_adopts_the_segments_that_lie_in_the_bucket(till: Till) -> 
     till.everything_is_there_once()
 
 
-def test_a_damaged_state_is_kept_aside_and_replaced(till: Till) -> None:
+def scribbled(content: bytes) -> bytes:
+    return b"this is no database" * 1000
+
+
+def torn(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def with_a_torn_page(content: bytes) -> bytes:
+    return content[:4096] + b"\xa5" * 4096 + content[8192:]
+
+
+@pytest.mark.parametrize("damage", [scribbled, torn, with_a_torn_page])
+def test_a_damaged_state_is_kept_aside_and_replaced(till: Till, damage: Callable[[bytes], bytes]) -> None:
     till.ledger.sell(4)
     till.drain()
     till.stop()
-    till.settings.database.write_bytes(b"this is no database" * 1000)
+    database = till.settings.database
+    database.write_bytes(damage(database.read_bytes()))
     till.start()
     till.ledger.sell(4)
     till.drain()
