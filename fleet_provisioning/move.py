@@ -77,8 +77,8 @@ def _check_nucleus(fleet: Fleet, row: Row, stage: str) -> None:
     wanted = fleet.settings.stages[stage].nucleus
     if row.state in CARD_IN_USE and there is not None and there.nucleus != wanted:
         raise ProvisioningError(
-            f"{row.thing}'s card is for the {there.nucleus} nucleus and {stage} has the {wanted} one: take it "
-            "out with greentill till decommission, then use greentill till move and greentill till replace"
+            f"{row.thing}'s card is for the {there.nucleus} nucleus and {stage} has the {wanted} one: "
+            "take it out with greentill till decommission, then use greentill till move and greentill till replace"
         )
 
 
