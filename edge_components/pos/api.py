@@ -18,6 +18,7 @@ from .nucleus import Nucleus
 from .printing import Printer
 from .routes import PARTS, Context
 from .routes.bodies import RefusedBodyError
+from .settings import Settings
 from .till import Till
 from .upkeep import Upkeep
 from .validation.live import LiveRules
@@ -27,7 +28,13 @@ def create(till: Till, nucleus: Nucleus) -> FastAPI:
     """The application; it opens the ledger when it starts and closes it when it ends."""
 
     access = Access(till.settings)
-    rules = LiveRules(till.settings, lambda settings: access.cashiers.configure(settings.cashiers))
+
+    def follow(settings: Settings) -> None:
+        till.use(settings)
+        access.use(settings)
+        nucleus.quiet_seconds = settings.quiet_seconds
+
+    rules = LiveRules(till.settings, follow)
     printer = Printer()
     nucleus.follow_configuration(rules.take)
 

@@ -15,11 +15,14 @@ _SHED = (
 
 
 class Disk:
-    """Watches the free space beside the ledger; used by the writer's thread alone. Sizes are in bytes."""
+    """Watches the free space beside the ledger. Sizes are in bytes.
+
+    The writer's thread alone makes room; `full` and a changed `reserve` may come from any.
+    """
 
     def __init__(self, folder: Path, *, reserve: int, ballast: int) -> None:
         self._folder = folder
-        self._reserve = reserve
+        self.reserve = reserve
         self._size = ballast
         self._ballast = folder / "ballast"
         self._said = False
@@ -27,7 +30,7 @@ class Disk:
 
     def prepare(self) -> None:
         """Lay the ballast down, once there is plenty of room for it."""
-        if self._has_ballast or not self._size or self._free() < self._reserve + 2 * self._size:
+        if self._has_ballast or not self._size or self._free() < self.reserve + 2 * self._size:
             return
         handle = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o664)
         try:
@@ -41,24 +44,33 @@ class Disk:
 
     def left(self) -> bool:
         """Whether the next transaction fits; makes room if it can."""
-        if self._free() >= self._reserve:
+        if self._free() >= self.reserve:
             if self._said:
                 _log.info("the disk has room again")
                 self._said = False
             return True
         return self._made_room()
 
+    def full(self) -> bool:
+        """Whether the next transaction will not fit, whatever is given up for it; changes nothing."""
+        missing = self.reserve - self._free()
+        if missing > 0 and self._has_ballast:
+            missing -= self._size
+        if missing > 0:
+            missing -= sum(_size(path) for path in self._sheddable())
+        return missing > 0
+
     def _made_room(self) -> bool:
         if self._has_ballast:
             self._ballast.unlink(missing_ok=True)
             self._has_ballast = False
             _log.warning("the disk is nearly full: the ballast is given up, free some space soon")
-            if self._free() >= self._reserve:
+            if self._free() >= self.reserve:
                 return True
         for path in self._sheddable():
             path.unlink(missing_ok=True)
             _log.warning("the disk is nearly full: %s is given up", path)
-            if self._free() >= self._reserve:
+            if self._free() >= self.reserve:
                 return True
         if not self._said:
             _log.error("the disk is full and nothing else can go: the till stops selling")
@@ -80,3 +92,10 @@ class Disk:
     def _free(self) -> int:
         status = os.statvfs(self._folder)
         return status.f_bavail * status.f_frsize
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -20,7 +20,7 @@ class Nucleus:
 
     def __init__(self, environment: Mapping[str, str], quiet_seconds: float) -> None:
         self._environment = environment
-        self._quiet = quiet_seconds
+        self.quiet_seconds = quiet_seconds
         self._due = threading.Event()
         self._stopping = threading.Event()
         self._degraded = ipc.Degraded(_log)
@@ -53,7 +53,7 @@ class Nucleus:
 
     def defer_milliseconds(self) -> int:
         """How long a component update should still wait for the till to be quiet."""
-        wait = self._last_activity + self._quiet - time.monotonic()
+        wait = self._last_activity + self.quiet_seconds - time.monotonic()
         return int(max(0.0, wait) * 1_000)
 
     def _run(self) -> None:

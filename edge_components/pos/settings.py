@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge_components.edgekit.config import limits
 
 from .printing.settings import PrinterSettings
 from .validation.settings import RuleSettings
+
+# What only a start can change: where the till listens and keeps its files, and the ballast that it lays down.
+AT_START = ("host", "port", "data_dir", "machine_id_path", "ballast_bytes")
 
 
 @dataclass(frozen=True)
@@ -72,3 +75,8 @@ class Settings:
     @property
     def cloud_heads_path(self) -> Path:
         return self.data_dir / "cloud_heads.json"
+
+
+def followed(now: Settings, wanted: Settings) -> Settings:
+    """What a running till takes of changed settings."""
+    return replace(wanted, **{name: getattr(now, name) for name in AT_START})

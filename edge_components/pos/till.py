@@ -27,7 +27,7 @@ from .ledger import Outcome, Rejection
 from .lock import LedgerLock
 from .lookup import TillReader
 from .opening import open_checked
-from .settings import Settings
+from .settings import Settings, followed
 from .writer import EXIT_IO_ERROR, Work, Writer
 
 _REMEMBERED_REJECTIONS = 256
@@ -43,6 +43,9 @@ class Cursor:
     seq: int
 
 
+_NOTHING = Cursor("", 0)  # before sync's first word nothing is known to be delivered
+
+
 class Till:
     """What the HTTP API talks to."""
 
@@ -53,6 +56,7 @@ class Till:
         self._committed = committed
         self._file = AssignmentFile(settings.assignment_path)
         self._lock = LedgerLock(settings.data_dir)
+        self._disk = Disk(settings.data_dir, reserve=settings.reserve_bytes, ballast=settings.ballast_bytes)
         self._clock = Clock()
         self._reader = TillReader(settings.ledger_path)
         self._writer: Writer | None = None
@@ -63,6 +67,13 @@ class Till:
         self._rejected: OrderedDict[str, None] = OrderedDict()
         text = f"the till has no assignment yet: {settings.assignment_path} is not there"
         self._refusal = NotSellingError("no_assignment", text)
+
+    def use(self, settings: Settings) -> None:
+        """Go on with changed settings, but for those that only a start can change; from any thread."""
+        self.settings = followed(self.settings, settings)
+        self._disk.reserve = self.settings.reserve_bytes
+        if self._writer is not None:
+            self._writer.queue_limit = self.settings.queue_limit
 
     async def watch_assignment(self) -> None:
         """Open the ledger once there is an assignment, and follow both files; runs until cancelled."""
@@ -102,9 +113,9 @@ class Till:
                 _log.error("%s", refusal)
             self._refusal = refusal
             return
-        writer = Writer(
-            ledger, queue_limit=self.settings.queue_limit, room=self._disk(), committed=self._committed
-        )
+        self._disk.prepare()
+        limit = self.settings.queue_limit
+        writer = Writer(ledger, queue_limit=limit, room=self._disk, committed=self._committed)
         writer.name_catalogue(self._catalogue_version)
         writer.start()
         self._writer = writer
@@ -114,12 +125,6 @@ class Till:
             self._check.start()
         _log.info("selling as %s in epoch %s", assignment.thing, writer.position.epoch)
         self._committed()
-
-    def _disk(self) -> Disk:
-        settings = self.settings
-        disk = Disk(settings.data_dir, reserve=settings.reserve_bytes, ballast=settings.ballast_bytes)
-        disk.prepare()
-        return disk
 
     def _leave_damaged(self, error: DamagedLedgerError) -> None:
         """End at once; the next start sets the file aside, with all that was sold into it until now."""
@@ -199,7 +204,7 @@ class Till:
         records = sum(head.seq for head in self._earlier) + (position.seq if position else 0)
         backlog = self._backlog()
         return {
-            "status": "selling" if self._writer else self._refusal.code,
+            "status": self._status(),
             "thing": self.assignment.thing if self.assignment else None,
             "store": self.assignment.store if self.assignment else None,
             "epoch": position.epoch if position else None,
@@ -214,6 +219,11 @@ class Till:
             "version": VERSION,
             "catalogue_version": self._catalogue_version,
         }
+
+    def _status(self) -> str:
+        if self._writer is None:
+            return self._refusal.code
+        return "disk_full" if self._disk.full() else "selling"
 
     def _backlog(self) -> int | None:
         cursor = self._read_cursor()
@@ -242,6 +252,8 @@ class Till:
             if version != self._cursor[0]:
                 found = json.loads(path.read_text(encoding="utf-8"))
                 self._cursor = (version, Cursor(str(found["epoch"]), int(found["seq"])))
+        except FileNotFoundError:
+            return _NOTHING
         except (OSError, ValueError, TypeError, KeyError):
             return None
         return self._cursor[1]

@@ -8,6 +8,7 @@ import time
 
 from . import cloud_heads, retention
 from .errors import NotSellingError
+from .settings import Settings
 from .till import Till
 
 _PAUSE_SECONDS = 0.1  # between two chunks of old records, so that sales come between
@@ -20,39 +21,45 @@ class Upkeep:
     def __init__(self, till: Till) -> None:
         self._till = till
         self._heads = cloud_heads.CloudHeadFile(till.settings.cloud_heads_path)
-        self._due = time.monotonic()
+        self._looked = float("-inf")  # for old records, without finding more
+        self._dropped = 0
 
     async def run(self) -> None:
-        settings = self._till.settings
         while True:
+            wait = self._till.settings.assignment_poll_seconds
             try:
                 self._till.ready()
                 await self._follow_cloud()
-                if time.monotonic() >= self._due:
-                    self._due = time.monotonic() + settings.retention_check_seconds
-                    await self._drop_old()
+                if await self._drop_some():
+                    wait = _PAUSE_SECONDS
             except NotSellingError as error:
                 _log.debug("upkeep waits: %s", error)
-            await asyncio.sleep(settings.assignment_poll_seconds)
+            await asyncio.sleep(wait)
 
     async def _follow_cloud(self) -> None:
         head = self._heads.changed()
         if head is not None and await self._till.write(lambda ledger: cloud_heads.follow(ledger, head)):
             self._till.note_epochs()
 
-    async def _drop_old(self) -> None:
+    async def _drop_some(self) -> int:
+        """Drop a chunk of old records when it is time; returns how many."""
         settings = self._till.settings
-        now = self._till.trusted_now()
-        if not settings.retention_days or now is None:
-            return
-        old = retention.before(now, settings.retention_days)
-        upto = retention.passed(settings.cursors_path, settings.retention_consumers)
-        if upto is not None and (dropped := await self._drop(upto, old)):
-            _log.info("dropped %d records older than %d days", dropped, settings.retention_days)
+        if time.monotonic() - self._looked < settings.retention_check_seconds:
+            return 0
+        count = await self._drop_chunk(settings)
+        self._dropped += count
+        if not count:
+            self._looked = time.monotonic()
+            if self._dropped:
+                _log.info("dropped %d records older than %d days", self._dropped, settings.retention_days)
+            self._dropped = 0
+        return count
 
-    async def _drop(self, upto: retention.Place, old: str) -> int:
-        dropped = 0
-        while count := await self._till.write(lambda ledger: retention.drop(ledger, upto, old)):
-            dropped += count
-            await asyncio.sleep(_PAUSE_SECONDS)
+    async def _drop_chunk(self, settings: Settings) -> int:
+        now = self._till.trusted_now()
+        upto = retention.passed(settings.cursors_path, settings.retention_consumers)
+        if not settings.retention_days or now is None or upto is None:
+            return 0
+        old = retention.before(now, settings.retention_days)
+        dropped: int = await self._till.write(lambda ledger: retention.drop(ledger, upto, old))
         return dropped

@@ -51,7 +51,7 @@ class Writer:
         self, ledger: Ledger, *, queue_limit: int, room: Room, committed: Callable[[], None]
     ) -> None:
         self._ledger = ledger
-        self._limit = queue_limit
+        self.queue_limit = queue_limit
         self._room = room
         self._committed = committed
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -79,7 +79,7 @@ class Writer:
         """
         if not self._accepting:
             raise NotSellingError("stopping", "the till is stopping")
-        if self._jobs.qsize() >= self._limit:
+        if self._jobs.qsize() >= self.queue_limit:
             raise NotSellingError("busy", "more sales are waiting than the till can hold")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()

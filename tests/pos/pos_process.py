@@ -92,6 +92,13 @@ class Pos:
         self.wait(until)
         return self
 
+    def configure(self, **changes: Any) -> None:
+        """Change the configuration's file under a till that runs."""
+        self.configuration.update(changes)
+        part = self.folder / "configuration.part"
+        part.write_text(json.dumps(self.configuration))
+        part.replace(self.folder / "configuration.json")
+
     def wait(self, status: str) -> None:
         assert self.process is not None
         deadline = time.monotonic() + 120

@@ -67,7 +67,7 @@ def test_no_ballast_is_laid_down_where_it_would_be_in_the_way(tmp_path, monkeypa
 def test_a_till_without_room_refuses_before_a_commit_could_fail_and_goes_on_when_there_is_some(pos):
     pos.assign()
     pos.configuration["reserve_bytes"] = 2**62
-    pos.start()
+    pos.start(until="disk_full")
     answer = pos.sell(sale())
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "disk_full")
     assert answer.headers["Retry-After"]

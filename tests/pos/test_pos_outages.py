@@ -197,7 +197,7 @@ def test_a_second_process_on_the_same_ledger_does_not_sell(selling, tmp_path):
 def test_a_full_disk_stops_selling_with_a_clear_error_before_a_commit_could_fail(pos):
     pos.configuration["reserve_bytes"] = 2**60
     pos.assign()
-    pos.start()
+    pos.start(until="disk_full")
     answer = pos.sell(sale())
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "disk_full"

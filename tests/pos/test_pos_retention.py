@@ -8,13 +8,16 @@ import time
 import pytest
 
 from edge_components.edgekit import record
+from edge_components.edgekit.files import write_json
 from edge_components.edgekit.ledger import LedgerReader
 from edge_components.pos import retention
 from edge_components.pos.cloud_heads import CloudHead, follow
 from edge_components.pos.requests import CitedReceipt
+from tests.faults import disk
 from tests.pos.pos_process import sale
 from tests.pos.test_pos_selling import records
 from tests.pos.till_ledger import DAY, LedgerInTest
+from tests.pos.waiting import wait_for
 
 
 @pytest.fixture
@@ -111,17 +114,45 @@ def test_a_whole_epoch_can_go_and_receipts_of_the_rest_are_found(till):
     assert {one["epoch"] for one in till.records()} == {recent[0]["epoch"]}
 
 
-def test_the_running_till_drops_what_is_old_and_goes_on_selling(pos):
-    pos.configuration.update(retention_check_seconds=0.05, retention_days=1)
+@pytest.fixture
+def clock(pos, tmp_path, monkeypatch):
+    """The clock that the till's process sees; it is synchronized, and can be moved."""
+    control = disk.Control(tmp_path / "control")
+    control.set_clock()
+    for name, value in disk.environment(pos.data, control=control).items():
+        monkeypatch.setenv(name, value)
+    yield control
+    control.close()
+
+
+def test_a_till_that_sells_drops_what_is_old_and_what_stays_verifies_and_outlives_a_restart(pos, clock):
+    pos.configuration.update(retention_check_seconds=0.05, retention_days=0)
     pos.assign()
     pos.start()
-    receipt = pos.sell(sale()).json()
+    receipts = [pos.sell(sale()).json() for _ in range(retention.KEPT + 100)]
+    last = receipts[-1]
     pos.data.joinpath("cursors").mkdir()
-    for consumer in ("sync", "aggregator"):
-        cursor = {"epoch": receipt["epoch"], "seq": receipt["seq"], "time": "t"}
-        pos.data.joinpath("cursors", f"{consumer}.json").write_text(json.dumps(cursor))
+    for consumer, seq in (("sync", last["seq"]), ("aggregator", last["seq"] - 40 - retention.KEPT)):
+        write_json(
+            pos.data / "cursors" / f"{consumer}.json", {"epoch": last["epoch"], "seq": seq, "time": "t"}
+        )
+    pos.configure(retention_days=1)
+    wait_for(lambda: "retention_days" in pos.log(), pos.log)
     assert pos.sell(sale()).status_code == 201
-    assert len(records(pos)) == 3  # nothing of today goes
+    assert len(records(pos)) == last["seq"] + 1  # nothing of today goes
+    clock.move_clock(3 * 86_400)
+    wait_for(lambda: len(records(pos)) < retention.KEPT + 50, pos.log)
+    newest = pos.sell(sale()).json()
+    left = records(pos)
+    assert record.first_break(left) is None
+    assert left[0]["seq"] == last["seq"] - 40 - retention.KEPT + 1  # what the aggregator lacks stays
+    assert left[-1]["hash"] == newest["hash"]
+    with LedgerReader(pos.data / "ledger.db") as reader:
+        assert reader.dropped(last["epoch"]) == (left[0]["seq"] - 1, left[0]["prev_hash"])
+    pos.kill()
+    pos.start()
+    assert pos.sell(sale()).json()["prev_hash"] == newest["hash"]
+    assert not list(pos.data.glob("set-aside/*"))
 
 
 def test_a_cloud_that_is_ahead_begins_a_new_epoch_that_names_its_head(till):

@@ -46,7 +46,9 @@ class Access:
         self.codes = Codes()
         self.terminals = Terminals(settings.data_dir / "terminals.json")
         self.authority = Authority(settings.data_dir / "tls")
-        self._listener: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._moved = asyncio.Event()
+        self._listening: asyncio.Task[None] | None = None
 
     def approves(self, supervisor: str) -> bool:
         """Whether what needs a supervisor may be done in this name.
@@ -63,12 +65,37 @@ class Access:
         names = addresses.names(settings.lan_host, settings.lan_names)
         return f"https://{names[0]}:{settings.lan_port}" if names else None
 
+    def use(self, settings: AccessSettings) -> None:
+        """Go on with changed settings; from any thread."""
+        moved = _lan(settings) != _lan(self._settings)
+        self._settings = settings
+        self.cashiers.configure(settings.cashiers)
+        if moved and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._moved.set)
+
     def start(self, app: ASGIApp) -> None:
-        """Serve terminals on the network, if the settings say so; within a running event loop."""
+        """Serve terminals on the network while the settings say so; within a running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._listening = asyncio.create_task(self._listen(app))
+
+    async def stop(self) -> None:
+        if self._listening is not None:
+            await _end(self._listening)
+        self._pins.close()
+
+    async def _listen(self, app: ASGIApp) -> None:
+        while True:
+            self._moved.clear()
+            serving = asyncio.create_task(self._listener(app).run()) if self._settings.lan_host else None
+            try:
+                await self._moved.wait()
+            finally:
+                if serving is not None:
+                    await _end(serving)
+
+    def _listener(self, app: ASGIApp) -> LanListener:
         settings = self._settings
-        if not settings.lan_host:
-            return
-        listener = LanListener(
+        return LanListener(
             Gate(app, self.terminals.known),
             self.authority,
             host=settings.lan_host,
@@ -76,14 +103,16 @@ class Access:
             names=settings.lan_names,
             till=addresses.names("127.0.0.1", ())[-1],
         )
-        self._listener = asyncio.create_task(listener.run())
 
-    async def stop(self) -> None:
-        if self._listener is not None:
-            self._listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listener
-        self._pins.close()
+
+def _lan(settings: AccessSettings) -> tuple[str, int, tuple[str, ...]]:
+    return settings.lan_host, settings.lan_port, settings.lan_names
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def cashiers_path(data_dir: Path) -> Path:

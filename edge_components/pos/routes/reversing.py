@@ -17,7 +17,6 @@ _UNKNOWN = {"model": answers.ErrorAnswer, "description": "this till has no such 
 
 def router(context: Context) -> APIRouter:
     calls = APIRouter()
-    settings = context.till.settings
 
     @calls.post(
         "/v1/refunds",
@@ -35,7 +34,7 @@ def router(context: Context) -> APIRouter:
             lambda refund, assignment: refunds.prepare(
                 refund,
                 context.circumstances(request, assignment),
-                limit=settings.refund_limit,
+                limit=context.till.settings.refund_limit,
                 approved=refund.supervisor is not None and context.access.approves(refund.supervisor),
             ),
         )

@@ -15,12 +15,10 @@ from edge_components.edgekit import config, money
 from .. import barcodes
 from ..assignment import Assignment
 from ..clock import Clock
-from ..settings import Settings
+from ..settings import AT_START, Settings
 from . import hours
 from .circumstances import Circumstances, Item
 
-# What else changes waits for the next start.
-_LIVE = ("rules", "tax_rates", "cashiers", "printer", "barcode_patterns")
 _POLL_SECONDS = 1.0
 _log = logging.getLogger("pos.rules")
 
@@ -63,7 +61,7 @@ class LiveRules:
         if changed:
             _log.info("the configuration changed: %s", ", ".join(sorted(changed)))
         self._tax_rates = self._usable(loaded.settings)
-        self._tell(f"{name} changes with the next start" for name in changed if name not in _LIVE)
+        self._tell(f"{name} changes with the next start" for name in changed if name in AT_START)
         self._changed(loaded.settings)
 
     async def follow_file(self, environment: Mapping[str, str]) -> None:
