@@ -15,6 +15,7 @@ from edge_components.sync.catalogue import CatalogueFetcher
 from edge_components.sync.cloud import Cloud
 from edge_components.sync.heads import CloudHeads
 from edge_components.sync.progress import Cursor
+from edge_components.sync.report import Reporter
 from edge_components.sync.rollups import RollupSink
 from edge_components.sync.settings import Settings
 from edge_components.sync.state import State
@@ -43,9 +44,11 @@ class Service:
         table = TableSink(settings, LedgerReader(settings.ledger), self._state, self._cloud, heads)
         bucket = BucketSink(settings, LedgerReader(settings.ledger), self._state, self._cloud)
         self._sinks = [self._every(settings.poll_seconds, sink) for sink in (table, bucket)]
+        reporter = Reporter(settings, LedgerReader(settings.ledger), self._state, self._cloud)
         self._others = [
             self._assignment(),
             self._every(settings.heads_seconds, heads),
+            self._every(settings.report_seconds, reporter),
             *self._optional(),
         ]
 

@@ -42,6 +42,7 @@ class Settings:
     read_timeout_seconds: float = limits(30.0, minimum=0.1, maximum=120)
     most_writers: int = limits(4, minimum=1, maximum=16)
     head_seconds: float = limits(1.0, minimum=0.0, maximum=86_400)
+    report_seconds: float = limits(60.0, minimum=0.1, maximum=86_400)
     bandwidth_kilobits: float = limits(0.0, minimum=0, maximum=1_000_000)
     data_saver: bool = False
 
@@ -102,6 +103,7 @@ def saving(settings: Settings) -> Settings:
         segment_seconds=max(settings.segment_seconds, 3_600.0),
         head_seconds=max(settings.head_seconds, 900.0),
         heads_seconds=max(settings.heads_seconds, 86_400.0),
+        report_seconds=max(settings.report_seconds, 900.0),
         assignment_seconds=max(settings.assignment_seconds, 3_600.0),
         rollups_seconds=max(settings.rollups_seconds, 3_600.0),
         catalogue_seconds=max(settings.catalogue_seconds, 3_600.0),
