@@ -6,8 +6,10 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.identity.policies import claim_policy, core_policy
+from infra.identity.presences import Presences
 from infra.identity.provisioning import Provisioning
 from infra.identity.registry import Registry
+from infra.identity.rotations import Rotations
 from infra.identity.token_exchange import TokenExchange
 from infra.names import Names
 from infra.settings import Settings
@@ -50,6 +52,11 @@ class Identity(Stack):
         _tills(self, names, settings)
         provisioning = Provisioning(self, names)
         provisioning.node.add_dependency(registry, thing_type, *policies, *groups)
+        Presences(self, names).node.add_dependency(registry)
+        stages = sorted(settings.stages)
+        Rotations(self, names, stages, settings.fleet.rotate_after_days).node.add_dependency(
+            registry, *policies
+        )
 
 
 def _groups(scope: Construct, names: Names, stages: list[str]) -> list[iot.CfnThingGroup]:
