@@ -26,8 +26,8 @@ def bootstrap_files() -> dict[str, bytes]:
     """The bootstrap script and what it sources, by path in the kit."""
     return {
         str(path.relative_to(SCRIPTS)): path.read_bytes()
-        for path in sorted(SCRIPTS.rglob("*.sh"))
-        if path.is_file()
+        for path in sorted(SCRIPTS.rglob("*"))
+        if path.is_file() and path.suffix != ".md"
     }
 
 

@@ -2,9 +2,7 @@
 
 import getpass
 import re
-import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,26 +11,18 @@ from typing import Any
 from fleet_provisioning import claims, kit_files
 from fleet_provisioning.assignment import assignment
 from fleet_provisioning.endpoints import Endpoints, endpoints
-from fleet_provisioning.errors import ProvisioningError
+from fleet_provisioning.errors import NotDeployedError, ProvisioningError
 from fleet_provisioning.nucleus import VERSIONS
+from fleet_provisioning.order import Order, check_order
 from fleet_provisioning.registry import Registry, Row
-from infra.errors import near_miss
-from infra.names import SERIAL, TERMINAL, Names
+from infra.identity.certificates import Retirement
+from infra.names import Names
 from infra.settings import Settings
 
 EXPIRES_DAYS = 30
+CLAIM = "claim.pem.crt"
 LONGEST_DAYS = 3650
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-@dataclass(frozen=True)
-class Order:
-    """A kit that is wanted. Without `terminals` the till has one, T1."""
-
-    serial: str
-    store: str
-    stage: str
-    terminals: tuple[str, ...] = ("T1",)
 
 
 @dataclass(frozen=True)
@@ -71,40 +61,83 @@ class KitMaker:
         self._common = common
         self._iot = session.client("iot")
         self._registry = Registry(session, names)
+        self._retirement = Retirement(self._iot, names)
         self._endpoints: Endpoints | None = None
 
     def make(self, order: Order, folder: Path, *, now: datetime | None = None) -> Kit:
         """Register the till and write its kit into `folder`; when anything fails, nothing of it stays.
 
-        Raises ProvisioningError with what is wrong in the order, SerialTakenError, or NotDeployedError.
+        What a run that was cut off left in `folder`, and of it in the cloud, is replaced. Raises
+        ProvisioningError with what is wrong in the order, SerialTakenError, or NotDeployedError.
         """
-        self.check(order)
-        now = now or datetime.now(UTC)
-        row = self._row(order, now)
-        expires_at = int((now + timedelta(days=self._common.expires_days)).timestamp())
-        kit_files.prepare(folder)
-        with ExitStack() as undo:
-            undo.callback(_remove, folder)
-            self._registry.register(row)
-            undo.callback(self._registry.withdraw, row)
-            claim = claims.make_claim(self._iot, row.thing)
-            undo.callback(claims.destroy, self._iot, claim)
-            claims.permit(self._iot, claim, self._names)
-            undo.callback(claims.forbid, self._iot, claim, self._names)
+        check_order(order, self._settings)
+        row = self._row(order, now or datetime.now(UTC))
+        place = kit_files.Workplace(folder)
+        try:
+            if place.earlier:
+                self._withdraw(row.thing, place.earlier)
+            place.begin(row.created_at)
+            kit = self._make(order, row, folder)
+        except BaseException:
+            # Should this fail as well, the folder stays, marked, and the next run withdraws the row.
+            self._withdraw(row.thing, row.created_at)
+            place.remove()
+            raise
+        place.finish()
+        return kit
+
+    def made_already(self, order: Order, folder: Path, *, now: datetime | None = None) -> Kit | None:
+        """The kit that an earlier run made for this order in `folder`; None when there is none.
+
+        ProvisioningError when there is one that can't be used, or belongs to something else.
+        """
+        if not kit_files.whole(folder):
+            return None
+        row = self._registry.get(self._names.thing(order.serial))
+        claim = claims.certificate_id((folder / CLAIM).read_bytes())
+        if row is None or row.claim_certificate_id != claim:
+            raise ProvisioningError(f"{folder} holds a kit that the registry doesn't know: remove the folder")
+        if (row.store, row.stage, row.terminals) != (order.store, order.stage, order.terminals):
+            raise ProvisioningError(
+                f"{order.serial} has a kit for store {row.store}, stage {row.stage}, terminals "
+                f"{','.join(row.terminals)}: change the till with greentill till move, or the order"
+            )
+        expires_at = row.claim_expires_at or 0
+        expired = expires_at <= (now or datetime.now(UTC)).timestamp()
+        if row.state != "provisioned" and (row.state != "pending" or expired):
+            why = "has expired" if row.state == "pending" else f"is of a till that is {row.state}"
+            raise ProvisioningError(
+                f"the kit of {order.serial} {why}: make another with greentill till replace"
+            )
+        return Kit(row.thing, order.serial, folder, claim, expires_at)
+
+    def _make(self, order: Order, row: Row, folder: Path) -> Kit:
+        """The claim is of no use to anyone until the kit is written."""
+        expires_at = _expiry(row, self._common.expires_days)
+        self._registry.register(row)
+        claim = claims.make_claim(self._iot, row.thing)
+        try:
             self._registry.record_claim(row.thing, claim.certificate_id, expires_at)
-            self.write(order, row.thing, claim, folder)
-            undo.pop_all()
+        except BaseException:
+            self._retirement.claim(claim.certificate_id)
+            raise
+        claims.permit(self._iot, claim, self._names)
+        self.write(order, row.thing, claim, folder)
+        claims.activate(self._iot, claim)
+        self._registry.open_claim(row.thing, claim.certificate_id)
         return Kit(row.thing, order.serial, folder, claim.certificate_id, expires_at)
 
-    def check(self, order: Order) -> None:
-        """Raise ProvisioningError for an order that fleet.toml doesn't allow."""
-        if not SERIAL.fullmatch(order.serial):
-            raise ProvisioningError(f"serial {order.serial!r}: give 4 to 32 letters and digits")
-        _known("store", order.store, self._settings.stores)
-        _known("stage", order.stage, self._settings.stages)
-        wrong = [terminal for terminal in order.terminals if not TERMINAL.fullmatch(terminal)]
-        if wrong or not order.terminals or len(set(order.terminals)) < len(order.terminals):
-            raise ProvisioningError(f"terminals {','.join(order.terminals)!r}: give each once, such as T1,T2")
+    def _withdraw(self, thing: str, created_at: str) -> None:
+        """Take back what a run registered at `created_at`, unless its kit has been used."""
+        try:
+            row = self._registry.get(thing)
+        except NotDeployedError:
+            return  # without a table there is no row
+        if row is None or row.created_at != created_at or row.certificate_ids:
+            return
+        if row.claim_certificate_id:
+            self._retirement.claim(row.claim_certificate_id)
+        self._registry.withdraw(row)
 
     def _row(self, order: Order, now: datetime) -> Row:
         thing = self._names.thing(order.serial)
@@ -141,39 +174,12 @@ class KitMaker:
         texts = {
             "till.conf": kit_files.key_values(till),
             "environment": kit_files.key_values(self._common.environment),
-            "claim.pem.crt": claim.certificate_pem,
+            CLAIM: claim.certificate_pem,
             "root-ca.pem": self._common.root_ca,
         }
         kit_files.write(folder, texts, secrets={"claim.private.key": claim.private_key_pem})
 
 
-def make_all(
-    maker: KitMaker,
-    orders: Sequence[Order],
-    out: Path,
-    made: Callable[[Order, Kit | ProvisioningError], None],
-) -> None:
-    """A kit per order, each in `out`/<serial>; `made` hears of each. One that fails doesn't stop the others.
-
-    All orders are checked first, so a mistake in the list costs nothing.
-    """
-    for order in orders:
-        maker.check(order)
-    for order in orders:
-        try:
-            made(order, maker.make(order, out / order.serial))
-        except ProvisioningError as error:
-            made(order, error)
-
-
-def _known(what: str, value: str, known: Mapping[str, object]) -> None:
-    if value not in known:
-        there = ", ".join(sorted(known))
-        raise ProvisioningError(
-            f"{what} {value!r} isn't in fleet.toml{near_miss(value, known)}; there is: {there}"
-        )
-
-
-def _remove(folder: Path) -> None:
-    """What was written, key included; the folder itself was empty or new, so nothing else goes."""
-    shutil.rmtree(folder)
+def _expiry(row: Row, days: int) -> int:
+    """When a claim that is made with the row ends, in epoch seconds."""
+    return int((datetime.fromisoformat(row.created_at) + timedelta(days=days)).timestamp())

@@ -1,49 +1,84 @@
 """Reads a list of wanted kits: CSV with the columns serial, store, stage, terminals."""
 
 import csv
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fleet_provisioning.errors import ProvisioningError
-from fleet_provisioning.kits import Order
+from fleet_provisioning.order import Order, check_order
+from infra.settings import Settings
 
 COLUMNS = ("serial", "store", "stage", "terminals")
 REQUIRED = COLUMNS[:3]
+SHOWN = 20  # of the lines that can't be used
+
+Line = Mapping[str | None, object]
 
 
 def terminals(text: str) -> tuple[str, ...]:
-    """`T1,T2` or `T1 T2` as names; one terminal, T1, when nothing is given."""
-    return tuple(text.replace(",", " ").split()) or ("T1",)
+    """`T1,T2` or `T1 T2` as names; none when nothing is given."""
+    return tuple(text.replace(",", " ").split())
 
 
-def read_orders(path: Path) -> list[Order]:
-    """The orders in a CSV file. Raises ProvisioningError naming the line."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            _check_columns(path, reader.fieldnames or ())
-            orders = [_order(path, reader.line_num, line) for line in reader]
-    except OSError as error:
-        raise ProvisioningError(f"{path} can't be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ProvisioningError(f"{path} can't be read as CSV: {error}") from error
-    seen: set[str] = set()
-    for order in orders:
-        if order.serial in seen:
-            raise ProvisioningError(f"{path} names serial {order.serial} twice: remove one line")
-        seen.add(order.serial)
+def order(serial: str, store: str, stage: str, wanted: tuple[str, ...], settings: Settings) -> Order:
+    """An order, with what isn't given taken from fleet.toml where that lists the till.
+
+    Raises ProvisioningError for one that fleet.toml doesn't allow, or that lacks something.
+    """
+    listed = settings.tills.get(serial)
+    given = {
+        "serial": serial,
+        "store": store or (listed.store if listed else ""),
+        "stage": stage or (listed.stage if listed else ""),
+    }
+    if missing := [name for name in REQUIRED if not given[name]]:
+        raise ProvisioningError(f"{', '.join(missing)} missing")
+    made = Order(**given, terminals=wanted or (listed.terminals if listed else ("T1",)))
+    check_order(made, settings)
+    return made
+
+
+def read_orders(path: Path, settings: Settings) -> list[Order]:
+    """The orders in a CSV file. Raises ProvisioningError naming every line that can't be used, and why."""
+    lines: dict[str, int] = {}
+    orders = []
+    problems = []
+    for number, line in _lines(path):
+        try:
+            wanted = _order(line, settings)
+        except ProvisioningError as error:
+            problems.append(f"line {number}: {error}")
+            continue
+        orders.append(wanted)
+        if wanted.serial in lines:
+            problems.append(f"line {number}: {wanted.serial} is in line {lines[wanted.serial]} already")
+        lines.setdefault(wanted.serial, number)
+    if problems:
+        more = len(problems) - SHOWN
+        rest = f"; and {more} more" if more > 0 else ""
+        raise ProvisioningError(f"{path}: no kit was made; {'; '.join(problems[:SHOWN])}{rest}")
     if not orders:
         raise ProvisioningError(f"{path} names no till: give a line per till below {','.join(COLUMNS)}")
     return orders
 
 
-def _check_columns(path: Path, found: object) -> None:
-    names = list(found) if isinstance(found, (list, tuple)) else []
-    if set(names) - set(COLUMNS) or set(REQUIRED) - set(names):
-        raise ProvisioningError(f"{path} has the columns {','.join(names)}; give {','.join(COLUMNS)}")
+def _lines(path: Path) -> Iterator[tuple[int, Line]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            found = list(reader.fieldnames or ())
+            if set(found) - set(COLUMNS) or set(REQUIRED) - set(found):
+                raise ProvisioningError(f"{path} has the columns {','.join(found)}; give {','.join(COLUMNS)}")
+            for line in reader:
+                yield reader.line_num, line
+    except OSError as error:
+        raise ProvisioningError(f"{path} can't be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ProvisioningError(f"{path} can't be read as CSV: {error}") from error
 
 
-def _order(path: Path, number: int, line: dict[str, str | None]) -> Order:
-    values = {name: (line.get(name) or "").strip() for name in COLUMNS}
-    if missing := [name for name in REQUIRED if not values[name]]:
-        raise ProvisioningError(f"{path} line {number} lacks {', '.join(missing)}")
-    return Order(values["serial"], values["store"], values["stage"], terminals(values["terminals"]))
+def _order(line: Line, settings: Settings) -> Order:
+    if None in line:
+        raise ProvisioningError("more values than columns; terminals are separated by spaces")
+    values = {name: str(line.get(name) or "").strip() for name in COLUMNS}
+    return order(values["serial"], values["store"], values["stage"], terminals(values["terminals"]), settings)

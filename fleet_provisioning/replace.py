@@ -4,15 +4,14 @@ The row changes last, so that a till which is still alive goes on as it was when
 earlier certificates work until the new card first connects: a shop is not closed for want of a screwdriver.
 """
 
-import shutil
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fleet_provisioning import claims, kit_files
 from fleet_provisioning.changes import Because, Changes
 from fleet_provisioning.fleet import Fleet
-from fleet_provisioning.kits import EXPIRES_DAYS, Kit, KitMaker, Order
+from fleet_provisioning.kits import EXPIRES_DAYS, Kit, KitMaker
+from fleet_provisioning.order import Order, check_order
 from fleet_provisioning.patience import until_done
 from fleet_provisioning.registry import Row
 
@@ -27,21 +26,28 @@ def replace(
     expires_days: int = EXPIRES_DAYS,
     now: datetime | None = None,
 ) -> Kit:
-    """Write a kit into `folder` and put the row back to pending. Raises ProvisioningError, NotDeployedError."""
+    """Write a kit into `folder`, the row back to pending. Raises ProvisioningError, NotDeployedError."""
     order = Order(row.serial, row.store, row.stage, row.terminals)
-    maker.check(order)
-    expires_at = int(((now or datetime.now(UTC)) + timedelta(days=expires_days)).timestamp())
-    kit_files.prepare(folder)
-    with ExitStack() as undo:
-        undo.callback(shutil.rmtree, folder)
+    check_order(order, fleet.settings)
+    now = now or datetime.now(UTC)
+    expires_at = int((now + timedelta(days=expires_days)).timestamp())
+    place = kit_files.Workplace(folder)
+    try:
+        place.begin(f"replaces {row.thing}")
         claim = claims.make_claim(fleet.iot, row.thing)
-        undo.callback(claims.destroy, fleet.iot, claim)
-        claims.permit(fleet.iot, claim, fleet.names)
-        undo.callback(claims.forbid, fleet.iot, claim, fleet.names)
-        maker.write(order, row.thing, claim, folder)
-        changes = Changes(fleet.session, fleet.names)
-        changes.reopen(row, claim.certificate_id, expires_at, Because(reason, fleet.by))
-        undo.pop_all()
+        try:
+            claims.permit(fleet.iot, claim, fleet.names)
+            maker.write(order, row.thing, claim, folder)
+            claims.activate(fleet.iot, claim)
+            changes = Changes(fleet.session, fleet.names)
+            changes.reopen(row, claim.certificate_id, expires_at, Because(reason, fleet.by))
+        except BaseException:
+            fleet.retirement.claim(claim.certificate_id)
+            raise
+    except BaseException:
+        place.remove()
+        raise
+    place.finish()
     fleet.report(f"{row.thing} is pending: its next first contact closes what is left of the earlier card")
     if row.claim_certificate_id:
         earlier = row.claim_certificate_id

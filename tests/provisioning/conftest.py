@@ -38,7 +38,7 @@ class Account:
 
     def deploy(self) -> None:
         self.iot.create_policy(policyName=self.names.claim_policy, policyDocument="{}")
-        kinds = {"thing": "S", "stage": "S"}
+        kinds = {"thing": "S", "stage": "S", "claim_state": "S", "claim_expires_at": "N"}
         self.session.client("dynamodb").create_table(
             TableName=self.names.registry_table,
             BillingMode="PAY_PER_REQUEST",
@@ -52,7 +52,15 @@ class Account:
                         {"AttributeName": "thing", "KeyType": "RANGE"},
                     ],
                     "Projection": {"ProjectionType": "ALL"},
-                }
+                },
+                {
+                    "IndexName": "by-claim",
+                    "KeySchema": [
+                        {"AttributeName": "claim_state", "KeyType": "HASH"},
+                        {"AttributeName": "claim_expires_at", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["claim_certificate_id"]},
+                },
             ],
         )
 
@@ -70,7 +78,7 @@ def bare_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    with mock_aws():
+    with mock_aws(config={"iot": {"use_valid_cert": True}}):
         session = boto3.Session(region_name=REGION)
         yield Account(session, Names("greentill", "123456789012", REGION), load(ROOT))
 

@@ -11,11 +11,22 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from fleet_provisioning import claims, kit_files
 from fleet_provisioning.access import ROOT
-from fleet_provisioning.kits import Common, KitMaker, Order
+from fleet_provisioning.kits import Common, KitMaker
+from fleet_provisioning.order import Order
 from infra.identity.policies import claim_policy
 from infra.names import Names
 from infra.settings import load
+
+
+def made_by(names: Names, iot: Any) -> list[dict[str, Any]]:
+    """The certificates that carry the fleet's claim policy."""
+    targets = iot.list_targets_for_policy(policyName=names.claim_policy)["targets"]
+    return [
+        iot.describe_certificate(certificateId=one.rpartition("/")[2])["certificateDescription"]
+        for one in targets
+    ]
 
 
 @pytest.mark.twin
@@ -35,6 +46,15 @@ def test_the_claim_certificate_belongs_to_the_key_in_the_kit(
         KeySchema=[{"AttributeName": "thing", "KeyType": "HASH"}],
     )
     folder, arn = tmp_path / "kit", ""
+    before: list[str] = []
+
+    def write(*arguments: Any, **more: Any) -> None:
+        """A claim can't be used before its kit is whole."""
+        before.extend(one["status"] for one in made_by(names, iot))
+        kit_files_write(*arguments, **more)
+
+    kit_files_write = kit_files.write
+    monkeypatch.setattr(kit_files, "write", write)
     try:
         maker = KitMaker(boto3.Session(region_name=names.region), names, load(ROOT), Common("PEM\n"))
         maker.make(Order("KITTEST1", "ST-367", "dev"), folder)
@@ -46,7 +66,9 @@ def test_the_claim_certificate_belongs_to_the_key_in_the_kit(
         claim = row["claim_certificate_id"]["S"]
         described = iot.describe_certificate(certificateId=claim)["certificateDescription"]
         arn = described["certificateArn"]
-        assert described["status"] == "ACTIVE"
+        assert (before, described["status"]) == (["INACTIVE"], "ACTIVE")
+        assert claim == claims.certificate_id((folder / "claim.pem.crt").read_bytes())
+        assert row["claim_state"] == {"S": "open"}
         policies = iot.list_attached_policies(target=arn)["policies"]
         assert [policy["policyName"] for policy in policies] == [names.claim_policy]
         settings = dict(line.split("=", 1) for line in (folder / "till.conf").read_text().splitlines())

@@ -15,9 +15,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from fleet_provisioning import kit_files
 from fleet_provisioning.errors import NotDeployedError, ProvisioningError, SerialTakenError
-from fleet_provisioning.kits import Kit, Order, make_all
 from fleet_provisioning.nucleus import VERSIONS
-from fleet_provisioning.orders import read_orders
+from fleet_provisioning.order import Order
 from fleet_provisioning.root_ca import root_ca
 from infra.deployments.stack import NUCLEUS
 
@@ -126,32 +125,6 @@ def test_without_an_identity_stack_it_says_to_deploy_one(bare_account: Any, tmp_
     with pytest.raises(NotDeployedError, match="make deploy"):
         bare_account.maker().make(ORDER, tmp_path / "kit")
     assert bare_account.certificates() == []
-
-
-def test_one_bad_kit_of_a_list_does_not_stop_the_others(account: Any, tmp_path: Path):
-    account.maker().make(Order("PI0002", "ST-367", "dev"), tmp_path / "earlier")
-    file = tmp_path / "tills.csv"
-    file.write_text(
-        "serial,store,stage,terminals\nPI0001,ST-367,dev,T1 T2\nPI0002,ST-406,dev,\nPI0003,ST-406,dev,\n"
-    )
-    results: dict[str, Any] = {}
-    make_all(
-        account.maker(), read_orders(file), tmp_path / "kits", lambda o, r: results.update({o.serial: r})
-    )
-    assert isinstance(results["PI0001"], Kit)
-    assert isinstance(results["PI0002"], SerialTakenError)
-    assert isinstance(results["PI0003"], Kit)
-    assert (tmp_path / "kits" / "PI0003" / "SHA256SUMS").exists()
-
-
-def test_a_list_with_a_mistake_makes_no_kit_at_all(account: Any, tmp_path: Path):
-    file = tmp_path / "tills.csv"
-    file.write_text("serial,store,stage\nPI0001,ST-367,dev\nPI0001,ST-367,dev\n")
-    with pytest.raises(ProvisioningError, match="names serial PI0001 twice"):
-        read_orders(file)
-    with pytest.raises(ProvisioningError, match=r"isn't in fleet\.toml"):
-        make_all(account.maker(), [ORDER, Order("PI0002", "ST-1", "dev")], tmp_path, lambda *_: None)
-    assert account.rows() == []
 
 
 def test_amazons_four_roots_are_the_default_and_a_wrong_file_is_refused(tmp_path: Path):
