@@ -15,6 +15,8 @@ DELIVERY = "tests/sync/test_sync_delivery.py::"
 FAULTS = "tests/sync/test_sync_faults.py::"
 HEADS = "tests/sync/test_sync_heads.py::"
 SUMS = "tests/aggregator/test_rollup_delivery.py::"
+CHECKING = "tests/pos/test_pos_checking.py::"
+RETENTION = "tests/pos/test_pos_retention.py::"
 RIGHTS = "tests/infra/test_till_rights.py::"
 RECONCILE = "tests/sales/test_reconcile.py::"
 MUTANTS = (
@@ -107,6 +109,23 @@ MUTANTS = (
         "    broken = record.first_break(records)\n",
         "    broken = None\n",
         (f"{OUTAGES}test_a_damaged_ledger_is_set_aside_whole_and_a_new_epoch_says_why",),
+    ),
+    Mutant(
+        "a busy ledger is taken for a damaged one",
+        6,
+        "edge_components/pos/checking.py",
+        "        except (UncheckedLedgerError, apsw.Error) as error:\n",
+        "        except (UncheckedLedgerError, apsw.Error) as error:\n"
+        "            self._found(DamagedLedgerError(str(error)))\n",
+        (f"{CHECKING}test_a_ledger_that_another_holds_is_looked_at_once_it_is_free",),
+    ),
+    Mutant(
+        "a page that could not be read is taken for a damaged one",
+        6,
+        "edge_components/pos/database.py",
+        "if unread and int(unread[1]) & _PRIMARY not in (apsw.SQLITE_CORRUPT, apsw.SQLITE_NOTADB):",
+        "if False:",
+        (f"{CHECKING}test_a_disk_that_gives_no_answer_is_told_and_asked_again_and_is_no_damage",),
     ),
     Mutant(
         "the hash is left out",
@@ -205,6 +224,14 @@ MUTANTS = (
         (f"{DELIVERY}test_a_lost_state_adopts_the_segments_that_lie_in_the_bucket",),
     ),
     Mutant(
+        "a torn sync.db is gone on with",
+        10,
+        "edge_components/sync/state.py",
+        'if found != "ok":',
+        "if False:",
+        (f"{DELIVERY}test_a_damaged_state_is_kept_aside_and_replaced",),
+    ),
+    Mutant(
         "the head moves backwards",
         21,
         "edge_components/sync/items.py",
@@ -250,7 +277,47 @@ MUTANTS = (
         "edge_components/pos/retention.py",
         "return min(places.values()) if places",
         "return max(places.values()) if places",
-        ("tests/pos/test_pos_retention.py::test_what_one_consumer_has_not_passed_stays",),
+        (f"{RETENTION}test_what_one_consumer_has_not_passed_stays",),
+    ),
+    Mutant(
+        "retention ignores a consumer that has said nothing",
+        34,
+        "edge_components/pos/retention.py",
+        "if places and set(consumers) <= set(places) else None",
+        "if places else None",
+        (f"{RETENTION}test_what_one_consumer_has_not_passed_stays",),
+    ),
+    Mutant(
+        "retention drops what was sold a moment ago",
+        34,
+        "edge_components/pos/retention.py",
+        "newest = (ledger.position.epoch, ledger.position.seq - KEPT)",
+        "newest = (ledger.position.epoch, ledger.position.seq)",
+        (f"{RETENTION}test_the_newest_records_stay_and_with_them_the_ids_that_may_be_sent_again",),
+    ),
+    Mutant(
+        "an unset clock makes records old",
+        34,
+        "edge_components/pos/retention.py",
+        "(synchronized and recorded_at >= old)",
+        "recorded_at >= old",
+        (f"{RETENTION}test_a_record_made_before_the_clock_was_set_is_not_taken_for_an_old_one",),
+    ),
+    Mutant(
+        "refunds before this one are forgotten",
+        36,
+        "edge_components/pos/reversals.py",
+        "WHERE v.of_epoch = ? AND v.of_seq = ?\n",
+        "WHERE v.of_epoch = ? AND v.of_seq = ? AND 0\n",
+        ("tests/pos/test_pos_kinds.py::test_no_more_is_refunded_than_was_sold_however_it_is_split",),
+    ),
+    Mutant(
+        "the business date goes back with the clock",
+        37,
+        "edge_components/pos/clock.py",
+        "return max(today, previous) if previous else today",
+        "return today",
+        ("tests/pos/test_pos_reports.py",),
     ),
     Mutant(
         "LeadingKeys condition dropped",
