@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from .nucleus import Nucleus
 from .settings import Settings
 from .till import Till
 
+_MOST_FILES = 65_536
 _log = logging.getLogger("pos")
 
 
@@ -30,6 +32,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(name)s %(message)s")
     # uvicorn shuts down on SIGTERM, then raises it again for whoever handled it before: that is a clean end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    _allow_files()
     os.umask(0o002)  # the ledger's folder belongs to a group of readers
     settings = _settings()
     try:
@@ -53,6 +56,14 @@ def main() -> None:
         timeout_graceful_shutdown=10,
         limit_concurrency=None,
     )
+
+
+def _allow_files() -> None:
+    """As many open files as the system allows, within reason: terminals must not run out of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _settings() -> Settings:

@@ -231,22 +231,6 @@ def test_a_body_that_never_arrives_is_not_waited_for(monkeypatch):
     assert asyncio.run(test()) == (b"", b"", b"H")
 
 
-def test_too_many_connections_do_not_keep_a_terminal_from_selling_once_they_are_gone(selling):
-    address = ("127.0.0.1", selling.configuration["port"])
-    idle = [socket.create_connection(address, timeout=120) for _ in range(slow_clients.MOST_CONNECTIONS + 20)]
-    assert any(_ended(client) for client in idle[-5:])
-    for client in idle:
-        client.close()
-    wait_for(lambda: _sells(selling))
-
-
-def _sells(pos: Pos) -> bool:
-    try:
-        return pos.sell(sale()).status_code == 201
-    except httpx.TransportError:
-        return False
-
-
 def _ended(client: socket.socket) -> bool:
     client.settimeout(60)
     try:

@@ -14,15 +14,43 @@ from starlette.types import ASGIApp
 
 from . import addresses
 from .authority import Authority
+from .door import Door
 from .errors import AuthorityError
 from .slow_clients import BoundedProtocol
 
 _RETRY_SECONDS = 30.0
+_WAITING = 128  # callers that the kernel keeps for the door
 _LOOK_SECONDS = 600.0  # whether the certificate must be renewed, or an address is new
 _log = logging.getLogger("pos.lan")
 
 
 class _Server(uvicorn.Server):
+    """Serves whom the door lets in; it has no listening sockets of its own."""
+
+    def __init__(
+        self, configuration: uvicorn.Config, listening: socket.socket, context: ssl.SSLContext
+    ) -> None:
+        super().__init__(configuration)
+        self._listening = listening
+        self._door = Door(listening, context, self._protocol)
+        self._letting_in: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._letting_in = asyncio.create_task(self._door.run())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._letting_in is not None:
+            self._letting_in.cancel()
+            await asyncio.gather(self._letting_in, return_exceptions=True)
+        self._listening.close()
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return BoundedProtocol(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield  # the listener on loopback has them
@@ -54,9 +82,9 @@ class LanListener:
             await self._serve(context, listening)
 
     async def _serve(self, context: ssl.SSLContext, listening: socket.socket) -> None:
-        server = _Server(self._configuration(context))
+        server = _Server(self._configuration(), listening, context)
         renewal = asyncio.create_task(self._renew(context))
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        serving = asyncio.create_task(server.serve(sockets=[]))
         _log.info("terminals reach this till at https://%s:%d", self._names()[0], self._port)
         try:
             await asyncio.shield(serving)
@@ -88,13 +116,15 @@ class LanListener:
         listening = socket.socket(family, socket.SOCK_STREAM)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.setblocking(False)
             listening.bind((self._host, self._port))
+            listening.listen(_WAITING)
         except OSError as error:
             listening.close()
             raise OSError(f"{self._host}:{self._port} cannot be listened on: {error.strerror}") from error
         return listening
 
-    def _configuration(self, context: ssl.SSLContext) -> uvicorn.Config:
+    def _configuration(self) -> uvicorn.Config:
         configuration = uvicorn.Config(
             self._app,
             http=BoundedProtocol,
@@ -106,7 +136,6 @@ class LanListener:
             timeout_graceful_shutdown=5,
         )
         configuration.load()
-        configuration.ssl = context
         return configuration
 
     def _say(self, text: str) -> None:

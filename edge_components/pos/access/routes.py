@@ -68,7 +68,7 @@ REQUESTS: tuple[type[BaseModel], ...] = (Pairing, SignInRequest)
 
 
 def router(context: Context) -> APIRouter:
-    calls = APIRouter()
+    calls = APIRouter(route_class=context.route_class)
     _add_terminals(calls, context)
     _add_pairing(calls, context)
     _add_sign_in(calls, context)
