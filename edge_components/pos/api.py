@@ -6,9 +6,11 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from . import VERSION, answers, page
@@ -62,11 +64,15 @@ def create(till: Till, nucleus: Nucleus) -> FastAPI:
     app.add_exception_handler(NotSellingError, _not_selling)
     app.add_exception_handler(RefusedBodyError, _refused_body)
     context = Context(till, nucleus, access, rules, printer)
+    _add_calls(app, context)
+    _describe_when_asked(app, context)
+    return app
+
+
+def _add_calls(app: FastAPI, context: Context) -> None:
     for part in PARTS:
         app.include_router(part.router(context))
     page.add_routes(app, context)
-    _describe_requests(app)
-    return app
 
 
 async def _not_selling(_request: Request, error: Exception) -> Response:
@@ -81,17 +87,23 @@ async def _refused_body(_request: Request, error: Exception) -> Response:
     return error.answer
 
 
-def _describe_requests(app: FastAPI) -> None:
-    """Bodies are read by hand, to reject and record them; OpenAPI still tells what they are."""
-    models = [model for part in PARTS for model in part.REQUESTS]
-    _, found = models_json_schema(
-        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
-    )
-    generate = app.openapi
+def _describe_when_asked(app: FastAPI, context: Context) -> None:
+    """OpenAPI, made once somebody wants it: the same calls again, with the models of what they answer.
+
+    Bodies are read by hand, to reject and record them; it tells what they are all the same.
+    """
 
     def openapi() -> dict[str, Any]:
-        schema = generate()
-        schema.setdefault("components", {}).setdefault("schemas", {}).update(found["$defs"])
-        return schema
+        if app.openapi_schema is None:
+            described = FastAPI(title=app.title, version=app.version)
+            _add_calls(described, replace(context, route_class=APIRoute))
+            app.openapi_schema = described.openapi()
+            models = [model for part in PARTS for model in part.REQUESTS]
+            _, found = models_json_schema(
+                [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
+            )
+            schemas = app.openapi_schema.setdefault("components", {}).setdefault("schemas", {})
+            schemas.update(found["$defs"])
+        return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -38,7 +38,7 @@ class CatalogueAnswer(BaseModel):
 
 def router(context: Context) -> APIRouter:
     catalogue = context.till.catalogue
-    calls = APIRouter()
+    calls = APIRouter(route_class=context.route_class)
 
     @calls.get(
         "/v1/catalogue",

@@ -7,7 +7,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 
 from .. import barcodes
 from ..answers import json_answer
@@ -78,10 +78,10 @@ def _add_files(app: FastAPI, folder: Traversable, under: str) -> None:
 
 
 def _add_file(app: FastAPI, path: str, content: bytes, media_type: str) -> None:
-    async def serve() -> Response:
+    async def serve(_request: Request) -> Response:
         return Response(content, headers=HEADERS, media_type=media_type)
 
-    app.add_api_route(path.removesuffix("index.html"), serve, include_in_schema=False)
+    app.add_route(path.removesuffix("index.html"), serve, include_in_schema=False)
 
 
 def _products(till: Till) -> list[dict[str, Any]] | None:

@@ -24,7 +24,7 @@ _UNKNOWN: dict[int | str, dict[str, Any]] = {
 
 def router(context: Context) -> APIRouter:
     till = context.till
-    calls = APIRouter()
+    calls = APIRouter(route_class=context.route_class)
 
     @calls.get(
         "/v1/codes/{code}",

@@ -5,8 +5,9 @@ To add calls, write a module here (or name one that lies elsewhere in `pos`) tha
     REQUESTS: tuple[type[BaseModel], ...]   the bodies that its calls take, for OpenAPI; may be empty
     def router(context: Context) -> APIRouter
 
-and name it in PARTS below. What its calls need of the till is in the Context. Bodies are read with
-`bodies.read`, answers are made with `answers`; whatever raises NotSellingError becomes a 503.
+and name it in PARTS below. The router is an `APIRouter(route_class=context.route_class)`; what its calls
+need of the till is in the Context. Bodies are read with `bodies.read`, answers are made with `answers` and
+returned as a Response; whatever raises NotSellingError becomes a 503.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from ..access import Access
@@ -14,6 +15,7 @@ from ..printing import Printer
 from ..till import Till
 from ..validation import Circumstances
 from ..validation.live import LiveRules
+from .undescribed import UndescribedRoute
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Context:
     access: Access
     rules: LiveRules
     printer: Printer
+    route_class: type[APIRoute] = UndescribedRoute
 
     def circumstances(self, request: Request, assignment: Assignment) -> Circumstances:
         """What a basket that arrives now is held against."""

@@ -14,7 +14,7 @@ REQUESTS: tuple[type[BaseModel], ...] = (CashMovementRequest, DayCloseRequest)
 
 
 def router(context: Context) -> APIRouter:
-    calls = APIRouter()
+    calls = APIRouter(route_class=context.route_class)
     till = context.till
 
     @calls.post(

@@ -16,7 +16,7 @@ REQUESTS: tuple[type[BaseModel], ...] = ()
 
 def router(context: Context) -> APIRouter:
     till = context.till
-    calls = APIRouter()
+    calls = APIRouter(route_class=context.route_class)
 
     @calls.get(
         "/v1/sales/{sale_id}",

@@ -27,7 +27,7 @@ _PRINT_ANSWERS: dict[int | str, dict[str, Any]] = {
 
 
 def router(context: Context) -> APIRouter:
-    calls = APIRouter()
+    calls = APIRouter(route_class=context.route_class)
     till = context.till
 
     async def find(receipt_no: str) -> tuple[dict[str, Any], list[str]] | None:

@@ -16,7 +16,7 @@ _UNKNOWN = {"model": answers.ErrorAnswer, "description": "this till has no such 
 
 
 def router(context: Context) -> APIRouter:
-    calls = APIRouter()
+    calls = APIRouter(route_class=context.route_class)
 
     @calls.post(
         "/v1/refunds",

@@ -17,7 +17,7 @@ REQUESTS: tuple[type[BaseModel], ...] = (Basket, SaleRequest)
 
 def router(context: Context) -> APIRouter:
     till, nucleus = context.till, context.nucleus
-    calls = APIRouter()
+    calls = APIRouter(route_class=context.route_class)
 
     @calls.post(
         "/v1/baskets/check",
