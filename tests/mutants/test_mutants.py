@@ -13,7 +13,13 @@ from tests.mutants.mutant import Mutant, MutantError
 from tests.mutants.run import try_all
 
 ROOT = Path(__file__).parents[2]
-INVARIANTS = re.findall(r"^\| (\d+) \|", (ROOT / "docs/invariants.md").read_text(), re.MULTILINE)
+ROW = re.compile(r"^\| (\d+) \|.*\| ([^|]*) \|$", re.MULTILINE)
+INVARIANTS = dict(ROW.findall((ROOT / "docs/invariants.md").read_text()))
+TOOLS = {  # of tests/faults: they try the tools, not the product
+    "test_the_disk_keeps_what_was_synced_and_any_part_of_what_was_not",
+    "test_the_disk_forgets_a_name_whose_folder_was_not_synced",
+    "test_a_write_during_a_sync_is_not_synced_by_it",
+}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -23,6 +29,23 @@ def test_a_mutant_fits_the_code_and_names_an_invariant_and_tests_that_exist(muta
     for address in mutant.tests:
         file, _, test = address.partition("::")
         assert f"def {test}(" in (ROOT / file).read_text() if test else (ROOT / file).exists()
+
+
+def test_every_invariant_tells_how_it_is_broken_on_purpose() -> None:
+    told = {name for names in INVARIANTS.values() for name in names.split("; ") if name}
+    assert told == {mutant.name for mutant in MUTANTS}
+    for mutant in MUTANTS:
+        assert mutant.name in INVARIANTS[str(mutant.invariant)].split("; ")
+
+
+def test_every_fault_that_is_tried_holds_an_invariant() -> None:
+    tried = {
+        name
+        for path in (ROOT / "tests" / "faults").glob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE)
+    }
+    told = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/invariants.md").read_text()))
+    assert tried - told == TOOLS
 
 
 def test_every_mutant_has_a_name_of_its_own() -> None:
