@@ -117,6 +117,23 @@ def test_a_change_to_any_part_of_a_record_breaks_the_chain(key):
     assert record.first_break(changed) is not None
 
 
+@pytest.mark.parametrize("one", RECORDS, ids=lambda one: one["kind"])
+def test_the_text_of_a_record_tells_its_hash_and_any_other_byte_another_one(one):
+    text, own = record.canonical(one).decode(), one["hash"]
+    assert record.text_has_hash(text, own)
+    assert not record.text_has_hash(text.replace(own, "0" * 64), own)
+    assert not record.text_has_hash(text, "0" * 64)
+    for place in range(0, len(text), 7):
+        other = "\udc80" if text[place] == "x" else "x"
+        assert not record.text_has_hash(f"{text[:place]}{other}{text[place + 1 :]}", own)
+
+
+def test_a_gap_shows_without_hashing_again_and_a_hash_that_is_not_its_own_is_not_asked_for():
+    assert record.first_gap(RECORDS) is None
+    assert "seq 1 comes before" in str(record.first_gap([RECORDS[0], RECORDS[2]]))
+    assert record.first_gap([{**RECORDS[0], "store": "other"}]) is None
+
+
 def test_a_missing_a_repeated_and_a_foreign_record_break_the_chain():
     third = record.seal({**RECORDS[1], "seq": 3, "prev_hash": RECORDS[1]["hash"]})
     forged = record.seal({**RECORDS[1], "prev_hash": "f" * 64})
