@@ -28,28 +28,48 @@ export class Basket {
   start() {
     this.saleId = uuid7();
     this.lines = [];
+    this.payments = []; // parts that were taken already
   }
 
-  /** Add a product and tell where it is; pieces of the same join, weighed goods each get a line. */
+  /** Add a product and tell where it is; pieces of the same join, what was weighed or priced by a label does not. */
   add(product, exponent, quantity = 1, scale = 0) {
-    const alike = (line) => line.sku === product.sku && line.unit_price === product.unit_price && line.scale === 0;
-    const same = scale === 0 && product.sku !== "MANUAL" ? this.lines.find(alike) : undefined;
+    const alike = (line) => line.sku === product.sku && line.unit_price === product.unit_price && !single(line);
+    const same = !single({ ...product, scale }) && product.sku !== "MANUAL" ? this.lines.find(alike) : undefined;
     if (same) same.quantity += quantity;
     else this.lines.push({ ...product, quantity, scale, exponent });
     this.save();
     return same ? this.lines.indexOf(same) : this.lines.length - 1;
   }
 
-  /** Weighed goods are taken out whole. */
+  /** Weighed goods and labelled ones are taken out whole. */
   change(index, by) {
     const line = this.lines[index];
-    line.quantity = line.scale ? 0 : line.quantity + by;
+    line.quantity = single(line) ? 0 : line.quantity + by;
     if (line.quantity < 1) this.lines.splice(index, 1);
     this.save();
   }
 
   get total() {
     return this.lines.reduce((sum, line) => sum + costs(line), 0);
+  }
+
+  get paid() {
+    return this.payments.reduce((sum, payment) => sum + payment.amount, 0);
+  }
+
+  get due() {
+    return this.total - this.paid;
+  }
+
+  /** A part of the total was paid: `received` is what was handed over for `amount`. */
+  take(payment) {
+    this.payments.push(payment);
+    this.save();
+  }
+
+  takeOut(index) {
+    this.payments.splice(index, 1);
+    this.save();
   }
 
   get count() {
@@ -71,8 +91,10 @@ export class Basket {
     return { terminal, cashier, currency, lines, payments, totals: { total: this.total } };
   }
 
-  sale(who, method) {
-    const request = this.request(who, [{ method, amount: this.total }]);
+  /** The whole sale, with the payment that ends it. */
+  sale(who, last) {
+    const payments = [...this.payments, last].map(({ method, amount }) => ({ method, amount }));
+    const request = this.request(who, payments.length > 1 ? payments.filter(({ amount }) => amount) : payments);
     return { sale_id: this.saleId, ...request, sold_at: new Date().toISOString() };
   }
 
@@ -88,19 +110,23 @@ export class Basket {
   }
 
   save() {
-    const { saleId, lines } = this;
-    this.storage.setItem(this.key, JSON.stringify({ saleId, lines }));
+    const { saleId, lines, payments } = this;
+    this.storage.setItem(this.key, JSON.stringify({ saleId, lines, payments }));
   }
 
   load() {
     try {
       const found = JSON.parse(this.storage.getItem(this.key));
-      if (found && Array.isArray(found.lines)) Object.assign(this, { saleId: found.saleId, lines: found.lines });
+      if (!Array.isArray(found?.lines)) return;
+      Object.assign(this, { saleId: found.saleId, lines: found.lines, payments: found.payments ?? [] });
     } catch {
       this.start(); // not ours: begin anew
     }
   }
 }
 
-/** What one line of a basket costs, in minor units. */
-export const costs = (line) => lineTotal(line.quantity, line.scale, line.unit_price, line.exponent);
+/** What one line of a basket costs, in minor units; a label's price holds as it is printed. */
+export const costs = (line) => line.price ?? lineTotal(line.quantity, line.scale, line.unit_price, line.exponent);
+
+/** Whether a line is one thing by itself: weighed, or with a price of its own. */
+export const single = (line) => line.scale > 0 || line.price !== undefined;

@@ -12,10 +12,10 @@ export function keepToken(token) {
   localStorage.setItem(TOKEN, token);
 }
 
-export async function request(path, options = {}) {
+export async function request(path, { milliseconds = ANSWER_MILLISECONDS, ...options } = {}) {
   const token = localStorage.getItem(TOKEN);
   const headers = { ...options.headers, ...(token && { Authorization: `Bearer ${token}` }) };
-  return fetch(path, { ...options, headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MILLISECONDS) });
+  return fetch(path, { ...options, headers, cache: "no-store", signal: AbortSignal.timeout(milliseconds) });
 }
 
 async function ask(path, options = {}) {
@@ -35,9 +35,9 @@ export async function get(path) {
 const posted = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
 /** The answer to POST, or null when the till does not answer. */
-export async function post(path, body) {
+export async function post(path, body, milliseconds) {
   try {
-    return await ask(path, posted(body));
+    return await ask(path, { ...posted(body), milliseconds });
   } catch {
     return null;
   }

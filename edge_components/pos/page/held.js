@@ -27,6 +27,6 @@ export function resume(saleId, basket) {
   if (!found) return;
   keep(held().filter((one) => one.saleId !== saleId));
   if (basket.lines.length) hold(basket);
-  Object.assign(basket, { saleId: found.saleId, lines: found.lines });
+  Object.assign(basket, { saleId: found.saleId, lines: found.lines, payments: [] });
   basket.save();
 }

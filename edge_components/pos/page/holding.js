@@ -24,7 +24,7 @@ function choice(one) {
 }
 
 export function resumeDialog() {
-  if (state.training) return;
+  if (state.training || state.basket.payments.length) return;
   const waiting = held().map(choice);
   $("held-list").replaceChildren(...(waiting.length ? waiting : [make("li", t("held.none"))]));
   $("holding").showModal();

@@ -1,29 +1,35 @@
 // The basket on the screen.
 
-import { costs } from "./basket.js";
+import { costs, single } from "./basket.js";
 import { $, make } from "./dom.js";
 import { hold, held } from "./held.js";
 import { count, t } from "./language.js";
 import { minorUnits } from "./money.js";
+import { showPaidSoFar } from "./paid.js";
 import { state } from "./state.js";
 
-function showLine(line, index) {
+function unit(line) {
+  if (line.unit_price === null) return t("label.price");
   const { money, quantity } = state.format;
+  const price = money(minorUnits(line.unit_price, line.exponent));
+  return line.scale ? `${quantity(line.quantity, line.scale)} ${t("kg")} × ${price}` : t("each", { price });
+}
+
+function showLine(line, index) {
+  const { money } = state.format;
   const item = make("li");
   const name = make("div", "", { className: "name" });
-  const price = money(minorUnits(line.unit_price, line.exponent));
-  const unit = line.scale ? `${quantity(line.quantity, line.scale)} ${t("kg")} × ${price}` : t("each", { price });
-  name.append(make("span", line.description), make("small", unit));
+  name.append(make("span", line.description), make("small", unit(line)));
   item.append(name, steps(line, index), make("strong", money(costs(line))));
   return item;
 }
 
 function steps(line, index) {
   const box = make("div", "", { className: "steps" });
-  const less = make("button", line.scale ? "×" : "−", { type: "button", ariaLabel: t(line.scale ? "remove" : "less", { item: line.description }) });
+  const less = make("button", single(line) ? "×" : "−", { type: "button", ariaLabel: t(single(line) ? "remove" : "less", { item: line.description }) });
   less.onclick = () => change(index, -1);
   box.append(less);
-  if (line.scale) return box;
+  if (single(line)) return box;
   const more = make("button", "+", { type: "button", ariaLabel: t("more", { item: line.description }) });
   more.onclick = () => change(index, 1);
   box.append(make("b", String(line.quantity)), more);
@@ -42,6 +48,8 @@ export function showBasket(latest = -1) {
   $("count").textContent = count("items", basket.count, till?.locale);
   $("total").textContent = state.format.money(basket.total);
   for (const id of ["cash", "card", "clear", "hold"]) $(id).disabled = basket.lines.length === 0 || !till;
+  for (const id of ["clear", "hold"]) $(id).disabled ||= basket.payments.length > 0; // money was taken for it
+  showPaidSoFar();
   const waiting = held().length;
   $("resume").hidden = waiting === 0;
   $("resume").textContent = `${count("held.count", waiting, till?.locale)} · F6`;
@@ -58,7 +66,7 @@ export function wireBasket() {
     showBasket();
   };
   $("hold").onclick = () => {
-    if (!state.basket.lines.length || state.training) return;
+    if (state.training) return;
     hold(state.basket);
     showBasket();
   };

@@ -22,6 +22,18 @@ export function lineTotal(quantity, scale, unitPrice, exponent) {
   return halfUp(BigInt(quantity) * price.digits * 10n ** BigInt(exponent), 10n ** BigInt(scale + price.scale));
 }
 
+/** The quantity and its scale that come to `total` at a unit price, as coarse as that allows; null without one. */
+export function quantityFor(total, unitPrice, exponent) {
+  const price = decimal(unitPrice);
+  const divisor = price.digits * 10n ** BigInt(exponent);
+  if (divisor <= 0n) return null;
+  for (const scale of [3, 4, 5, 6]) {
+    const quantity = halfUp(BigInt(total) * 10n ** BigInt(scale + price.scale), divisor);
+    if (lineTotal(quantity, scale, unitPrice, exponent) === total) return { quantity, scale };
+  }
+  return null;
+}
+
 /** A part of an amount, `numerator` of `denominator`. */
 export function share(amount, numerator, denominator) {
   return halfUp(BigInt(amount) * BigInt(numerator), BigInt(denominator));

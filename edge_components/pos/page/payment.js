@@ -1,90 +1,155 @@
-// Asking for the money. The till checks the basket meanwhile; nothing is taken for a basket that it refuses.
+// Asking for the money, in one payment or several. The till checks the basket meanwhile; nothing is taken for a
+// basket that it refuses. A part that was taken is in the browser's storage with the basket.
 
 import { post } from "./delivery.js";
 import { $, asking, make } from "./dom.js";
 import { explain, t } from "./language.js";
+import { showBasket } from "./lines.js";
 import { minorUnits, plain } from "./money.js";
+import { methodName, showPaid } from "./paid.js";
 import { keepPending } from "./pending.js";
 import { finishTraining } from "./training.js";
 import { send, showTrouble } from "./sending.js";
 import { state, who } from "./state.js";
 
+const CASH = "cash"; // alone gives change
 let checking = Promise.resolve(true);
+let method = CASH;
 
-function notesFor(total) {
+function notesFor(due) {
   const unit = 10 ** state.till.currency_exponent;
-  const rounded = [1, 5, 10, 20, 50, 100].map((note) => Math.ceil(total / (note * unit)) * note * unit);
-  return [...new Set([total, ...rounded])].slice(0, 5);
+  const rounded = [1, 5, 10, 20, 50, 100].map((note) => Math.ceil(due / (note * unit)) * note * unit);
+  return [...new Set([due, ...rounded])].slice(0, 5);
 }
 
-function change() {
+/** What is in the field, in minor units, or null. */
+function typed() {
   const text = $("received").value.trim();
-  const right = /^[0-9]{1,9}([.,][0-9]{0,3})?$/.test(text);
-  return right ? minorUnits(text, state.till.currency_exponent) - state.basket.total : -1;
+  return /^[0-9]{1,9}([.,][0-9]{0,3})?$/.test(text) ? minorUnits(text, state.till.currency_exponent) : null;
 }
 
-function showChange() {
-  $("change").textContent = change() < 0 ? t("not_enough") : state.format.money(change());
-  $("confirm").disabled = change() < 0;
+/** The payment as it stands: whether it can be taken, whether it ends the sale, and what is said beside it. */
+function offer() {
+  const { due } = state.basket;
+  const received = typed();
+  const { money } = state.format;
+  if (due < 0) return { said: t("pay.too_much"), amount: money(-due) };
+  if (received === null || (received === 0 && due > 0)) return { said: t("not_enough"), amount: "" };
+  if (received < due) return { takes: received, received, said: t("pay.left"), amount: money(due - received) };
+  if (method !== CASH && received > due) return { said: t("pay.at_most"), amount: money(due) };
+  return { takes: due, received, ends: true, said: t("change"), amount: money(received - due) };
+}
+
+function showOffer() {
+  const { takes, ends, said, amount } = offer();
+  $("change-said").textContent = said;
+  $("change").textContent = amount;
+  $("change-line").hidden = ends && method !== CASH;
+  $("confirm").disabled = takes === undefined;
+  $("confirm").textContent = ends || takes === undefined ? t("paid") : t("pay.take", { amount: state.format.money(takes) });
 }
 
 function noteButton(note, index) {
   const button = make("button", index ? state.format.money(note) : t("exact"), { type: "button" });
   button.onclick = () => {
     $("received").value = plain(note, state.till.currency_exponent);
-    showChange();
+    showOffer();
   };
   return button;
+}
+
+function methodButton(name) {
+  const button = make("button", methodName(name), { type: "button" });
+  button.setAttribute("aria-pressed", String(name === method));
+  button.onclick = () => choose(name);
+  return button;
+}
+
+function choose(name) {
+  method = name;
+  const due = Math.max(0, state.basket.due);
+  const cash = method === CASH;
+  $("paying-title").textContent = methodName(method);
+  $("paying-total").textContent = state.format.money(due);
+  $("received-said").textContent = t(cash ? "received" : "pay.amount");
+  $("received").ariaLabel = $("received-said").textContent;
+  $("received").value = plain(due, state.till.currency_exponent);
+  $("card-part").hidden = method !== "card";
+  $("notes").hidden = !cash;
+  $("notes").replaceChildren(...(cash ? notesFor(due) : []).map(noteButton));
+  $("methods").hidden = state.till.payment_methods.length < 2;
+  $("methods").replaceChildren(...state.till.payment_methods.map(methodButton));
+  showPaid(() => again(method));
+  showOffer();
+}
+
+/** After each part: what is left, and the basket's line about it. */
+function again(name) {
+  choose(name);
+  showBasket();
+  $("received").select();
 }
 
 /** Whether the till takes this basket; what it says against it is shown. */
 async function check() {
   if (state.training) return true;
-  const { sale_id, sold_at, ...basket } = state.basket.sale(who(), $("paying").dataset.method);
+  const { sale_id, sold_at, ...basket } = state.basket.sale(who(), { method, amount: Math.max(0, state.basket.due) });
   const answer = await post("/v1/baskets/check", basket);
-  if (answer?.status === 200 && answer.body.ok) return true;
+  const due = state.basket.due < 0 ? "payments_mismatch" : ""; // the dialog says so itself
+  const reasons = answer?.body.reasons?.filter(({ code }) => code !== due) ?? [];
+  if (answer?.status === 200 && !reasons.length) return true;
   $("paying").close();
-  const reasons = answer?.body.reasons?.map(explain) ?? [answer?.body.error?.message ?? t("state.silent")];
-  showTrouble(t("check.title"), t("check.text"), reasons, { again: false });
+  const said = reasons.length ? reasons.map(explain) : [answer?.body.error?.message ?? t("state.silent")];
+  showTrouble(t("check.title"), t("check.text"), said, { again: false });
   return false;
 }
 
-export function askForPayment(method) {
+export function askForPayment(wanted) {
   if (!state.basket.lines.length || asking()) return;
-  const cash = method === "cash";
-  const { total } = state.basket;
-  $("paying").dataset.method = method;
-  $("paying-title").textContent = t(method);
-  $("paying-total").textContent = state.format.money(total);
-  $("cash-part").hidden = !cash;
-  $("card-part").hidden = cash;
-  $("confirm").disabled = false;
-  $("received").value = plain(total, state.till.currency_exponent);
-  $("notes").replaceChildren(...notesFor(total).map(noteButton));
-  if (cash) showChange();
+  const { payment_methods: methods } = state.till;
+  choose(methods.includes(wanted) ? wanted : methods[0]);
   $("paying").showModal();
   $("confirm").focus();
   checking = check();
 }
 
+/** Take what is offered: a part of the total, or the rest of it, which ends the sale. */
 async function confirm() {
-  const { method } = $("paying").dataset;
-  const given = method === "cash" ? { received: change() + state.basket.total, change: change() } : {};
-  if (!(await checking) || !$("paying").open) return;
+  const { takes, received, ends } = offer();
+  if (takes === undefined || !(await checking) || !$("paying").open) return;
+  const payment = { method, amount: takes, received };
+  if (!ends) {
+    state.basket.take(payment);
+    again(method);
+    return;
+  }
   $("paying").close();
-  const sale = state.basket.sale(who(), method);
-  localStorage.setItem("greentill.given", JSON.stringify({ sale_id: sale.sale_id, ...given }));
+  const sale = state.basket.sale(who(), payment);
+  localStorage.setItem("greentill.given", JSON.stringify({ sale_id: sale.sale_id, ...given(payment) }));
   if (state.training) finishTraining(sale);
   else send(keepPending("/v1/sales", sale, state.till.thing));
 }
 
+/** The cash that was handed over, and the change. */
+function given(last) {
+  const cash = [...state.basket.payments, last].filter((one) => one.method === CASH);
+  const received = cash.reduce((sum, one) => sum + one.received, 0);
+  return cash.length ? { received, change: received - cash.reduce((sum, one) => sum + one.amount, 0) } : {};
+}
+
 export function wirePayment() {
-  $("cash").onclick = () => askForPayment("cash");
+  $("cash").onclick = () => askForPayment(CASH);
   $("card").onclick = () => askForPayment("card");
-  $("received").oninput = showChange;
+  $("received").oninput = showOffer;
   $("received").onkeydown = (event) => {
-    if (event.key === "Enter" && !$("confirm").disabled) confirm();
+    if (event.key !== "Enter" || $("confirm").disabled) return;
+    event.preventDefault();
+    confirm();
   };
+  $("paying").addEventListener("keydown", (event) => {
+    const wanted = { F8: CASH, F9: "card" }[event.key];
+    if (state.till.payment_methods.includes(wanted)) choose(wanted);
+  });
   $("back").onclick = () => $("paying").close();
   $("confirm").onclick = confirm;
 }

@@ -3,8 +3,9 @@
 
 const KEY = "greentill.pending";
 
-export function keepPending(path, body, thing) {
-  localStorage.setItem(KEY, JSON.stringify({ path, body, thing }));
+/** `shown` is what the receipt on the screen says besides what is sent. */
+export function keepPending(path, body, thing, shown = {}) {
+  localStorage.setItem(KEY, JSON.stringify({ path, body, thing, shown }));
   return pending();
 }
 

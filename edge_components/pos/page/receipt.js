@@ -3,6 +3,9 @@
 import { get, request } from "./delivery.js";
 import { $, make, pause, row } from "./dom.js";
 import { t } from "./language.js";
+import { mask } from "./masking.js";
+import { methodName } from "./paid.js";
+import { printable, wirePrinting } from "./printing.js";
 import { state } from "./state.js";
 
 const LAST = "greentill.last";
@@ -11,20 +14,20 @@ function lineRows(line) {
   const { money, quantity } = state.format;
   const scale = line.quantity_scale ?? 0;
   const pieces = scale ? `${quantity(line.quantity, scale)} ${t("kg")}` : String(line.quantity);
-  return row(`${pieces} × ${line.description || line.sku}`, money(line.total));
+  return row(`${pieces} × ${mask(line.description || line.sku)}`, money(line.total));
 }
 
 function paidRows(body) {
-  const rows = body.payments.map(({ method, amount }) => row(t(method), state.format.money(amount)));
+  const rows = body.payments.map(({ method, amount }) => row(methodName(method), state.format.money(amount)));
   const given = JSON.parse(localStorage.getItem("greentill.given") ?? "null");
-  if (given?.sale_id === body.sale_id && given?.received !== undefined) {
+  if (given?.sale_id === body.sale_id && given?.received !== undefined && !body.void_id) {
     rows.push(row(t("received"), state.format.money(given.received)), row(t("change"), state.format.money(given.change), "sum"));
   }
   return rows;
 }
 
 function facts(body, answer) {
-  const line = row(answer.receipt_no, `${answer.business_date} · ${body.terminal} · ${body.cashier}`, "facts");
+  const line = row(answer.receipt_no, `${answer.business_date} · ${body.terminal} · ${mask(body.cashier)}`, "facts");
   const where = row(state.till.store, `${state.till.thing} ${answer.seq || ""}`, "facts");
   return [line, where];
 }
@@ -43,14 +46,19 @@ async function code(answer) {
   }
 }
 
-/** Show what was recorded; `kind` is sale, refund or training. */
+const TITLES = { refund: "refund", void: "void", training: "training.receipt" };
+const DONE = { refund: "refund.done", void: "void.done" };
+
+/** Show what was recorded; `kind` is sale, refund, void or training. */
 export function showReceipt(body, answer, kind) {
   localStorage.setItem(LAST, JSON.stringify({ body, answer, kind }));
   const { money } = state.format;
-  const total = row(t(kind === "refund" ? "refund.back" : "total"), money(body.totals.total), "sum");
-  const title = kind === "sale" ? [] : [make("h4", t(kind === "refund" ? "refund" : "training.receipt"))];
+  const back = kind in DONE;
+  const total = row(t(back ? "refund.back" : "total"), money(body.totals.total), "sum");
+  const title = kind in TITLES ? [make("h4", t(TITLES[kind]))] : [];
   $("receipt").replaceChildren(make("h3", state.till.store_name), ...title, ...body.lines.map(lineRows), total, ...paidRows(body), ...facts(body, answer));
-  $("done-title").textContent = t(kind === "refund" ? "refund.done" : "thanks");
+  $("done-title").textContent = t(DONE[kind] ?? "thanks");
+  printable(kind === "training" ? null : answer.receipt_no);
   $("done").showModal();
   $("next").focus();
   if (kind === "training") return tell("training");
@@ -85,8 +93,5 @@ export function showLast() {
 
 export function wireReceipt() {
   $("next").onclick = () => $("done").close();
-  $("print").onclick = () => print();
-  $("done").addEventListener("keydown", (event) => {
-    if (event.key.toLowerCase() === "p" && !event.ctrlKey && !event.metaKey) print();
-  });
+  wirePrinting();
 }

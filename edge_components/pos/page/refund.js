@@ -4,6 +4,7 @@ import { uuid7 } from "./basket.js";
 import { get } from "./delivery.js";
 import { $, asking, make } from "./dom.js";
 import { t } from "./language.js";
+import { mask } from "./masking.js";
 import { minorUnits, plain, share } from "./money.js";
 import { keepPending } from "./pending.js";
 import { send } from "./sending.js";
@@ -20,7 +21,7 @@ function reset() {
   for (const id of ["refund-code", "refund-reason", "supervisor", "supervisor-pin", "refund-item", "refund-amount"]) $(id).value = "";
   for (const id of ["refund-found", "refund-problem", "refund-total"]) $(id).textContent = "";
   $("refund-lines").replaceChildren();
-  for (const id of ["refund-how", "refund-manual", "refund-give"]) $(id).hidden = true;
+  for (const id of ["refund-how", "refund-manual", "refund-give", "refund-void"]) $(id).hidden = true;
   $("refund-find").hidden = false;
 }
 
@@ -48,6 +49,7 @@ function found(record) {
   sale = record;
   cited = { thing: record.thing, epoch: record.epoch, seq: record.seq, hash: record.hash };
   $("refund-found").textContent = `${record.receipt_no} · ${record.business_date} · ${state.format.money(record.body.totals.total)}`;
+  $("refund-void").hidden = false;
   $("refund-lines").replaceChildren(...record.body.lines.map(lineChoice));
   ready();
 }
@@ -93,7 +95,7 @@ function typed() {
   const text = $("refund-amount").value.trim();
   if (!/^[0-9]{1,6}([.,][0-9]{1,3})?$/.test(text)) return [];
   const amount = minorUnits(text, exponent);
-  return [{ sku: "MANUAL", description: $("refund-item").value, quantity: -1, quantity_scale: 0, unit_price: plain(amount, exponent), total: -amount }];
+  return [{ sku: "MANUAL", description: mask($("refund-item").value), quantity: -1, quantity_scale: 0, unit_price: plain(amount, exponent), total: -amount }];
 }
 
 function chosen() {
@@ -110,24 +112,72 @@ function showTotal() {
   $("refund-total").textContent = state.format.money(-sum(chosen()));
 }
 
+function missing(lines, { reason, supervisor }) {
+  if (!lines.length) return "refund.no_lines";
+  if (!reason) return "refund.no_reason";
+  return !sale && !supervisor ? "refund.no_supervisor" : null;
+}
+
+/** Why the supervisor who is named doesn't allow it, in words; nobody named is for the till to judge. */
+async function objection({ supervisor }) {
+  if (!supervisor || !state.till.sign_in) return "";
+  const { found: signed, problem } = await signIn(supervisor, $("supervisor-pin").value);
+  $("supervisor-pin").value = "";
+  return problem ?? (signed.role === "supervisor" ? "" : t("refund.no_supervisor"));
+}
+
+/** Who and why, once everything that is needed is there; else null, and what is missing is said. */
+async function allowed(lines) {
+  const why = { reason: mask($("refund-reason").value.trim()), supervisor: $("supervisor").value.trim() || null };
+  const lacking = missing(lines, why);
+  $("refund-problem").textContent = lacking ? t(lacking) : await objection(why);
+  return $("refund-problem").textContent ? null : why;
+}
+
+/** The till wants a supervisor: the same dialog again, as it was. */
+function supervise() {
+  $("refund-problem").textContent = t("refund.no_supervisor");
+  $("refunding").showModal();
+  $("supervisor").focus();
+}
+
+function sendOff(path, body, shown) {
+  $("refunding").close();
+  send(keepPending(path, body, state.till.thing, shown), supervise);
+}
+
+/** What was paid goes back in the ways that it came, the first first. */
+function waysBack(total) {
+  const paid = sale?.body.payments ?? [];
+  const ways = [];
+  let left = total;
+  for (const { method, amount } of paid) {
+    const part = Math.max(left, -amount);
+    if (part < 0) ways.push({ method, amount: part });
+    left -= Math.min(0, part);
+  }
+  if (left || !ways.length) ways.push({ method: paid[0]?.method ?? "cash", amount: left });
+  return ways;
+}
+
 async function give() {
   const lines = chosen();
-  const reason = $("refund-reason").value.trim();
-  const supervisor = $("supervisor").value.trim() || null;
-  const missing = !lines.length ? "refund.no_lines" : !reason ? "refund.no_reason" : !sale && !supervisor ? "refund.no_supervisor" : null;
-  $("refund-problem").textContent = missing ? t(missing) : "";
-  if (missing) return;
-  if (supervisor && state.till.sign_in) {
-    const { found: signed, problem } = await signIn(supervisor, $("supervisor-pin").value);
-    $("supervisor-pin").value = "";
-    $("refund-problem").textContent = problem ?? (signed.role === "supervisor" ? "" : t("refund.no_supervisor"));
-    if ($("refund-problem").textContent) return;
-  }
+  const why = await allowed(lines);
+  if (!why) return;
   const total = sum(lines);
-  const method = sale?.body.payments[0]?.method ?? "cash";
-  const payments = [{ method, amount: total }];
-  $("refunding").close();
-  send(keepPending("/v1/refunds", { refund_id: uuid7(), ...who(), receipt: cited, lines, payments, totals: { total }, supervisor, reason }, state.till.thing));
+  const payments = waysBack(total);
+  sendOff("/v1/refunds", { refund_id: uuid7(), ...who(), receipt: cited, lines, payments, totals: { total }, ...why });
+}
+
+/** The whole sale as if it had not been, before its day is closed. */
+async function takeBack() {
+  const why = await allowed(sale.body.lines);
+  if (!why) return;
+  const { terminal, cashier } = who();
+  const negative = (list, key) => list.map((one) => ({ ...one, [key]: -one[key] }));
+  const lines = negative(negative(sale.body.lines, "total"), "quantity");
+  const shown = { lines, payments: negative(sale.body.payments, "amount"), totals: { total: -sale.body.totals.total } };
+  sendOff("/v1/voids", { void_id: uuid7(), terminal, cashier, sale_id: sale.sale_id, ...why }, shown);
 }
 
 export function wireRefund() {
@@ -137,5 +187,6 @@ export function wireRefund() {
     else find();
   };
   $("refund-give").onclick = give;
+  $("refund-void").onclick = takeBack;
   $("refund-amount").oninput = showTotal;
 }

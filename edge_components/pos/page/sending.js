@@ -5,6 +5,7 @@ import { $, make } from "./dom.js";
 import { explain, t } from "./language.js";
 import { showBasket } from "./lines.js";
 import { forgetPending, pending } from "./pending.js";
+import { printByItself } from "./printing.js";
 import { showReceipt } from "./receipt.js";
 import { state } from "./state.js";
 
@@ -17,8 +18,13 @@ export function showTrouble(title, text, reasons, { again = true } = {}) {
   $("trouble").showModal();
 }
 
-/** Send what is pending until the till has answered; then show the receipt or what is wrong. */
-export async function send(unsent) {
+const KINDS = { "/v1/sales": "sale", "/v1/refunds": "refund", "/v1/voids": "void" };
+
+/**
+ * Send what is pending until the till has answered; then show the receipt or what is wrong. `supervise` is called
+ * instead where a supervisor must allow it first: nothing was recorded, and it is sent anew.
+ */
+export async function send(unsent, supervise) {
   $("sending-title").textContent = t("sending.title");
   $("sending-text").textContent = t("sending.text");
   if (!$("sending").open) $("sending").showModal();
@@ -29,10 +35,15 @@ export async function send(unsent) {
   });
   $("sending").close();
   if (answer.status === 200 || answer.status === 201) return finish(unsent, answer.body);
-  const { message, reasons = [] } = answer.body.error ?? { message: `HTTP ${answer.status}` };
-  const refund = unsent.path === "/v1/refunds";
+  const { code, message, reasons = [] } = answer.body.error ?? { message: `HTTP ${answer.status}` };
+  if (code === "supervisor_needed" && supervise) {
+    forgetPending();
+    return supervise();
+  }
+  const kind = KINDS[unsent.path];
+  const sale = kind === "sale";
   const said = [message, ...reasons.map(explain).filter((text) => text !== message)];
-  return showTrouble(t(refund ? "refused.refund" : "refused.title"), t(refund ? "refused.nothing" : "refused.text"), said);
+  return showTrouble(t(sale ? "refused.title" : `refused.${kind}`), t(sale ? "refused.text" : "refused.nothing"), said);
 }
 
 function finish(unsent, answer) {
@@ -41,7 +52,8 @@ function finish(unsent, answer) {
     state.basket.clear();
     showBasket();
   }
-  showReceipt(unsent.body, answer, unsent.path === "/v1/refunds" ? "refund" : "sale");
+  showReceipt({ ...unsent.shown, ...unsent.body }, answer, KINDS[unsent.path]);
+  printByItself(answer.receipt_no);
 }
 
 export function wireSending() {

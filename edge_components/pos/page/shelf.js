@@ -1,9 +1,10 @@
 // What can be touched or searched for.
 
-import { departments, loadProducts, products, search, byCode } from "./catalogue.js";
+import { departments, loadProducts, products, search } from "./catalogue.js";
+import { lookUpWords } from "./codes.js";
 import { $, make } from "./dom.js";
 import { t } from "./language.js";
-import { minorUnits } from "./money.js";
+import { minorUnits, quantityFor } from "./money.js";
 import { showBasket } from "./lines.js";
 import { state } from "./state.js";
 import { weigh } from "./weighing.js";
@@ -12,8 +13,18 @@ let department = null; // all of them
 let shown = [];
 let asked = 0;
 
-function choose(product) {
-  if (product.sold_by === "weight") weigh(product);
+/** Goods with a label of the shop's scales: its weight, or its price, which holds as it is printed. */
+function chooseLabelled(product, { grams, price }) {
+  const exponent = state.till.currency_exponent;
+  if (grams) return state.basket.add(product, exponent, grams, 3);
+  const weighed = product.sold_by === "weight" ? quantityFor(price, product.unit_price, exponent) : null;
+  if (weighed) return state.basket.add(product, exponent, weighed.quantity, weighed.scale);
+  return state.basket.add({ ...product, unit_price: null, price }, exponent);
+}
+
+function choose(product, label) {
+  if (label) showBasket(chooseLabelled(product, label));
+  else if (product.sold_by === "weight") weigh(product);
   else showBasket(state.basket.add(product, state.till.currency_exponent));
 }
 
@@ -58,17 +69,12 @@ async function take(event) {
   event.preventDefault();
   const text = $("search").value.trim();
   if (!text) return;
-  const product = (await byCode(text)) ?? (await only(text));
-  $("found").textContent = product ? "" : t("unknown_code", { code: text });
+  const { product, label, problem } = await lookUpWords(text);
+  $("found").textContent = problem ?? "";
   if (!product) return;
   $("search").value = "";
   await find();
-  choose(product);
-}
-
-async function only(text) {
-  const found = await search(text);
-  return found.length === 1 ? found[0] : null;
+  choose(product, label);
 }
 
 /** Load what the till sells. */
@@ -81,5 +87,5 @@ export async function loadShelf() {
 export function wireFinding() {
   $("search").oninput = find;
   $("finder").onsubmit = take;
-  $("products").addEventListener("choose", (event) => choose(event.detail));
+  $("products").addEventListener("choose", ({ detail }) => choose(detail.product, detail.label));
 }

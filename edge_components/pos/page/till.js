@@ -1,10 +1,11 @@
 // The page itself: what is on it, and what each key and button does.
 
 import { onScan } from "./scanner.js";
-import { byCode } from "./catalogue.js";
+import { lookUp } from "./codes.js";
 import { describe, get } from "./delivery.js";
 import { $, asking, pause } from "./dom.js";
 import { count, speak, t, wish } from "./language.js";
+import { mask } from "./masking.js";
 import { formats, minorUnits, plain } from "./money.js";
 import { pending } from "./pending.js";
 import { askForPayment, wirePayment } from "./payment.js";
@@ -92,7 +93,7 @@ function addManually(event) {
   const form = event.target;
   const exponent = state.till.currency_exponent;
   const price = plain(minorUnits(form.price.value, exponent), exponent);
-  const product = { sku: "MANUAL", description: form.description.value, unit_price: price, tax_code: null, department: null };
+  const product = { sku: "MANUAL", description: mask(form.description.value), unit_price: price, tax_code: null, department: null };
   showBasket(state.basket.add(product, exponent));
   form.reset();
   form.description.focus();
@@ -102,9 +103,9 @@ function addManually(event) {
 async function scanned(code) {
   if (!state.till) return;
   if (code.startsWith("GT1:")) return openRefund(code);
-  const product = await byCode(code);
-  $("found").textContent = product ? "" : t("unknown_code", { code });
-  if (product) $("products").dispatchEvent(new CustomEvent("choose", { detail: product }));
+  const found = await lookUp(code);
+  $("found").textContent = found.problem ?? "";
+  if (found.product) $("products").dispatchEvent(new CustomEvent("choose", { detail: found }));
 }
 
 function wireKeys() {

@@ -30,4 +30,10 @@ export default {
   "state.waiting": "Not selling yet", "supervisor": "Supervisor", "terminal": "Terminal", "thanks": "Thank you", "total": "Total",
   "training.banner": "TRAINING", "training.end": "End training", "training.nothing": "Nothing is recorded", "training.receipt": "TRAINING – not a receipt",
   "training.start": "Start training", "unknown_code": "{code} is not known here.", "weight": "Weight in kg",
+  "label.misread": "{code} was misread: scan it once more.", "label.nothing": "{item}: the label says neither price nor weight.",
+  "label.not_weighed": "{item} is not sold by weight: look at its label.", "label.price": "price on the label", "pay.amount": "Amount",
+  "pay.at_most": "At most", "pay.left": "Left to pay", "pay.list": "Payments so far", "pay.methods": "Payment method",
+  "pay.remove": "Take out: {payment}", "pay.so_far": "Paid so far: {amount}", "pay.take": "Take {amount}",
+  "pay.too_much": "Too much was taken: give back", "print.browser": "Print here", "refused.void": "This sale was not taken back", "void": "Void",
+  "void.done": "Sale taken back", "void.whole": "Void the sale", "voucher": "Voucher",
 };

@@ -36,4 +36,13 @@ export default {
   "reason.price_differs": "Otro precio en el catálogo", "reason.price_too_high": "Precio demasiado alto", "reason.quantity_too_high": "Cantidad demasiado grande", "reason.sku_unknown": "No está en el catálogo",
   "reason.sum_mismatch": "La suma no cuadra", "reason.tax_code_unknown": "Código de impuesto desconocido", "reason.terminal_unknown": "Terminal desconocido",
   "reason.too_many_lines": "Demasiadas líneas", "reason.total_too_high": "Total demasiado alto",
+  "label.misread": "{code} se leyó mal: escanéelo otra vez.", "label.nothing": "{item}: la etiqueta no dice ni precio ni peso.",
+  "label.not_weighed": "{item} no se vende por peso: revise la etiqueta.", "label.price": "precio de la etiqueta", "pay.amount": "Importe",
+  "pay.at_most": "Como máximo", "pay.left": "Queda por pagar", "pay.list": "Pagado hasta ahora", "pay.methods": "Forma de pago",
+  "pay.remove": "Quitar: {payment}", "pay.so_far": "Ya pagado: {amount}", "pay.take": "Tomar {amount}", "pay.too_much": "Se tomó de más: devuelva",
+  "print.browser": "Imprimir aquí", "refused.void": "Esta venta no se anuló", "void": "Anulación", "void.done": "Venta anulada",
+  "void.whole": "Anular la venta", "voucher": "Vale",
+  "reason.printer_no_paper": "No hay papel: ponga un rollo nuevo", "reason.printer_cover_open": "La tapa de la impresora está abierta",
+  "reason.printer_unreachable": "La impresora no responde: revise corriente y cable", "reason.printer_stopped": "La impresora se detuvo",
+  "reason.printer_failed": "La impresora avisa de una avería: apáguela y enciéndala", "reason.printer_busy": "Otros recibos esperan la impresora",
 };
