@@ -8,11 +8,17 @@
 #   LOG_FILE            what was done, without secrets             /var/log/greentill/bootstrap.log
 #   UNIT_DIR            systemd units and drop-ins                 /etc/systemd/system
 #   JOURNALD_DIR        journald's drop-ins                        /etc/systemd/journald.conf.d
+#   LOGROTATE_DIR       rules for log files                        /etc/logrotate.d
+#   TMPFILES_DIR        folders made at every boot                 /etc/tmpfiles.d
+#   HELPER_DIR          the root helper, and a copy of this script /usr/local/lib/greentill
+#   RUN_DIR             where components ask the root helper       /run/greentill
+#   DOWNLOAD_DIR        nucleus downloads until they are installed /var/cache/greentill
 #   OS_RELEASE          what says which system this is             /etc/os-release
 #   TILL_URL            where the till answers                     http://127.0.0.1:8080
 #   PROVISION_SECONDS   how long provisioning may take             180
 #   HEALTH_SECONDS      how long to wait for the till to answer    60
 #   CLOCK_WAIT_SECONDS  how long a boot waits for a time server    20
+#   ROTATION_SECONDS    a new certificate must be kept within      900
 #   NUCLEUS_MIRROR      where nucleus downloads come from          (flavours/classic.sh, flavours/lite.sh)
 #   LITE_SHA256         the digest of nucleus lite's package       (flavours/lite.sh)
 set -euo pipefail
@@ -23,13 +29,19 @@ ETC_DIR=${ETC_DIR:-/etc/greentill}
 LOG_FILE=${LOG_FILE:-/var/log/greentill/bootstrap.log}
 UNIT_DIR=${UNIT_DIR:-/etc/systemd/system}
 JOURNALD_DIR=${JOURNALD_DIR:-/etc/systemd/journald.conf.d}
+LOGROTATE_DIR=${LOGROTATE_DIR:-/etc/logrotate.d}
+TMPFILES_DIR=${TMPFILES_DIR:-/etc/tmpfiles.d}
+HELPER_DIR=${HELPER_DIR:-/usr/local/lib/greentill}
+RUN_DIR=${RUN_DIR:-/run/greentill}
+DOWNLOAD_DIR=${DOWNLOAD_DIR:-/var/cache/greentill}
 OS_RELEASE=${OS_RELEASE:-/etc/os-release}
 TILL_URL=${TILL_URL:-http://127.0.0.1:8080}
 PROVISION_SECONDS=${PROVISION_SECONDS:-180}
 HEALTH_SECONDS=${HEALTH_SECONDS:-60}
 CLOCK_WAIT_SECONDS=${CLOCK_WAIT_SECONDS:-20}
-export GREENGRASS_ROOT STATE_DIR ETC_DIR LOG_FILE UNIT_DIR JOURNALD_DIR OS_RELEASE TILL_URL \
-  PROVISION_SECONDS HEALTH_SECONDS CLOCK_WAIT_SECONDS
+ROTATION_SECONDS=${ROTATION_SECONDS:-900}
+export GREENGRASS_ROOT STATE_DIR ETC_DIR LOG_FILE UNIT_DIR JOURNALD_DIR LOGROTATE_DIR TMPFILES_DIR HELPER_DIR \
+  RUN_DIR DOWNLOAD_DIR OS_RELEASE TILL_URL PROVISION_SECONDS HEALTH_SECONDS CLOCK_WAIT_SECONDS ROTATION_SECONDS
 
 SCRIPT_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 KIT_DIR=$SCRIPT_DIR
@@ -43,7 +55,7 @@ COMMAND=install
 CHANGES=0
 export KEEP_KIT KEEP_LEDGER JSON # read by lib/
 
-for part in say kit preflight system download provision care \
+for part in say kit preflight surroundings packages system units root_helper download bundle provision uninstall \
   doctor repair checks_access checks_machine checks_identity checks_nucleus; do
   # shellcheck source=/dev/null
   source "$SCRIPT_DIR/lib/$part.sh"
@@ -64,7 +76,7 @@ Usage: sudo ./pi_bootstrap.sh [install|doctor|repair|uninstall] [options]
   --keep-kit            leave the claim's private key in the kit after provisioning
   --keep-ledger         with uninstall: keep the ledger and the users that own it
   --nucleus-dir DIR     install the nucleus with DIR/flavour.sh
-  --offline-bundle DIR  take the nucleus from DIR and Debian packages from DIR/packages
+  --offline-bundle DIR  take nucleus and Debian packages from DIR, which make_bundle.sh made
   --help                this text
 
 Examples:
@@ -103,23 +115,34 @@ parse() {
   export KIT_DIR NUCLEUS_DIR OFFLINE_BUNDLE
 }
 
+# Each may be interrupted anywhere and run again: what is in place already is left as it is.
+STEPS=(
+  kit:read_kit
+  preflight:preflight
+  packages:ensure_packages
+  nucleus-ready:check_nucleus_ready
+  users:ensure_users
+  directories:ensure_directories
+  settings:install_kit_settings
+  root-helper:install_helper
+  clock:ensure_clock
+  logs:ensure_logs
+  service:ensure_service
+  nucleus:install_nucleus
+  identity:wait_for_identity
+  claim:destroy_claim
+  health:check_health
+)
+
 install_till() {
-  check_kit
-  read_settings "$KIT_DIR/till.conf"
-  check_same_till
-  choose_flavour
-  preflight
-  ensure_packages
-  [[ $DRY_RUN == yes ]] || check_python
-  [[ $DRY_RUN == yes ]] || flavour_preflight || fatal "the nucleus can't be installed here, for the reason above."
-  ensure_users
-  check_sudo
-  ensure_directories
-  install_kit_settings
-  ensure_units
-  install_nucleus
-  destroy_claim
-  check_health
+  local step number=0
+  for step in "${STEPS[@]}"; do
+    number=$((number + 1))
+    say "step     $number/${#STEPS[@]} ${step%%:*}"
+    doing "${step%%:*}"
+    "${step#*:}"
+    settle
+  done
   if [[ $CHANGES -eq 0 ]]; then
     say "finished: $THING was set up already, nothing was changed"
   else
@@ -130,7 +153,7 @@ install_till() {
 main() {
   trap explain_exit EXIT
   parse "$@"
-  check_root
+  require_root
   open_log
   case $COMMAND in
     install) install_till ;;

@@ -4,28 +4,47 @@
 # Variables besides the kit's:
 #   NUCLEUS_MIRROR   folder of the downloads   AWS's release CDN
 #   NUCLEUS_SIGNER   must be in the name of who signed them   Amazon
+#   PLUGIN_VERSION   of the fleet provisioning plugin         1.2.2
 
 NUCLEUS_MIRROR=${NUCLEUS_MIRROR:-https://d2s8p88vqu9w66.cloudfront.net/releases}
 NUCLEUS_SIGNER=${NUCLEUS_SIGNER:-Amazon}
-PLUGIN_NAME=aws-greengrass-FleetProvisioningByClaim/fleetprovisioningbyclaim-latest.jar
+PLUGIN_VERSION=${PLUGIN_VERSION:-1.2.2}
+PLUGIN_NAME=aws-greengrass-FleetProvisioningByClaim/fleetprovisioningbyclaim-$PLUGIN_VERSION.jar
 # jarsigner comes with a JDK, not with a JRE.
 # shellcheck disable=SC2034 # read by lib/system.sh
 FLAVOUR_PACKAGES=(default-jdk-headless)
 
 flavour_preflight() {
+  local version
   if ! command -v java >/dev/null || ! command -v jarsigner >/dev/null; then
     printf 'java and jarsigner are needed: apt-get install default-jdk-headless.\n' >&2
     return 1
   fi
+  version=$(java -version 2>&1 | sed -nE 's/.*version "(1\.)?([0-9]+).*/\2/p' | head -n 1)
+  if [[ ${version:-0} -lt 8 ]]; then
+    printf 'java is of version %s, the nucleus needs 8 or later: apt-get install default-jdk-headless.\n' "${version:-unknown}" >&2
+    return 1
+  fi
 }
 
-flavour_install() (
-  # A function of its own shell: the scratch folder goes whatever happens.
-  set -e
+# The mark says that the installer came to its end: from then on only the service provisions.
+flavour_install() {
   if flavour_provisioned && systemctl cat greengrass.service >/dev/null 2>&1; then
     systemctl enable --quiet --now greengrass.service
-    exit 0
+  elif classic_installed; then
+    classic_claim
+    systemctl enable --quiet greengrass.service
+    systemctl restart greengrass.service
+  else
+    classic_install
   fi
+}
+
+classic_installed() { [[ -e $GREENGRASS_ROOT/installed ]] && systemctl cat greengrass.service >/dev/null 2>&1; }
+
+classic_install() (
+  # A function of its own shell: the scratch folder goes whatever happens.
+  set -e
   local scratch
   scratch=$(mktemp -d)
   # shellcheck disable=SC2064 # the folder as it is now
@@ -35,17 +54,26 @@ flavour_install() (
   fetch "$PLUGIN_NAME" "$scratch/plugin.jar"
   classic_verify "$scratch/plugin.jar"
   python3 -m zipfile -e "$scratch/nucleus.zip" "$scratch/nucleus"
+  # What an interrupted installer left is still at work, or in the way.
+  systemctl stop greengrass.service 2>/dev/null || true
   install -d -m 755 "$GREENGRASS_ROOT"
-  install -d -m 700 "$GREENGRASS_ROOT/claim-certs"
   install -m 644 "$scratch/plugin.jar" "$GREENGRASS_ROOT/fleetprovisioning.jar"
-  install -m 644 "$KIT_DIR/root-ca.pem" "$GREENGRASS_ROOT/rootCA.pem"
-  install -m 600 "$KIT_DIR/claim.pem.crt" "$GREENGRASS_ROOT/claim-certs/claim.pem.crt"
-  install -m 600 "$KIT_DIR/claim.private.key" "$GREENGRASS_ROOT/claim-certs/claim.private.key"
+  classic_claim
   classic_config >"$scratch/config.yaml"
   java "-Droot=$GREENGRASS_ROOT" -Dlog.store=FILE -jar "$scratch/nucleus/lib/Greengrass.jar" \
     --trusted-plugin "$GREENGRASS_ROOT/fleetprovisioning.jar" --init-config "$scratch/config.yaml" \
     --component-default-user ggc_user:ggc_group --setup-system-service true
+  sync
+  : >"$GREENGRASS_ROOT/installed"
 )
+
+classic_claim() {
+  install -m 644 "$KIT_DIR/root-ca.pem" "$GREENGRASS_ROOT/rootCA.pem"
+  if ! flavour_provisioned; then
+    install -d -m 700 "$GREENGRASS_ROOT/claim-certs"
+    install -m 600 "$KIT_DIR/claim.pem.crt" "$KIT_DIR/claim.private.key" "$GREENGRASS_ROOT/claim-certs/"
+  fi
+}
 
 # The whole archive must be signed, by the one we expect: jarsigner ends with 0 for unsigned ones, too.
 classic_verify() {
@@ -67,6 +95,10 @@ classic_config() {
 services:
   aws.greengrass.Nucleus:
     version: "$NUCLEUS_VERSION"
+    configuration:
+      logging:
+        fileSizeKB: "1024"
+        totalLogsSizeKB: "10240"
   aws.greengrass.FleetProvisioningByClaim:
     configuration:
       rootPath: "$GREENGRASS_ROOT"
@@ -85,8 +117,20 @@ YAML
 
 # The plugin writes the name into the effective configuration once the certificate is on disk.
 flavour_provisioned() {
-  [[ -s $GREENGRASS_ROOT/thingCert.crt ]] &&
+  [[ -s $(flavour_certificate) && -s $(flavour_private_key) ]] &&
     grep -qE "thingName: \"?$THING\"?\$" "$GREENGRASS_ROOT/config/effectiveConfig.yaml" 2>/dev/null
+}
+
+flavour_certificate() { classic_path certificateFilePath thingCert.crt; }
+
+flavour_private_key() { classic_path privateKeyPath privKey.key; }
+
+# The path that the nucleus itself names, or the usual one.
+classic_path() {
+  local named
+  named=$(sed -nE "s/^  $1: \"?([^\"]+)\"?\$/\1/p" "$GREENGRASS_ROOT/config/effectiveConfig.yaml" 2>/dev/null || true)
+  named=${named%%$'\n'*}
+  printf '%s\n' "${named:-$GREENGRASS_ROOT/$2}"
 }
 
 flavour_logs() { tail -n 50 "$GREENGRASS_ROOT/logs/greengrass.log" 2>/dev/null || journalctl --no-pager -n 50 -u greengrass; }

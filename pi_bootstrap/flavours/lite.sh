@@ -10,7 +10,11 @@ LITE_ROOT=/var/lib/greengrass # fixed by the package's units
 LITE_CONFIG=${LITE_CONFIG:-/etc/greengrass/config.yaml}
 LITE_UNIT=${UNIT_DIR:-/etc/systemd/system}/greengrass.service
 
+# A bundle's sums have been checked, so they name the package as well as LITE_SHA256 does.
 flavour_preflight() {
+  if [[ -z ${LITE_SHA256:-} && -n ${OFFLINE_BUNDLE:-} ]]; then
+    return 0
+  fi
   if [[ ! ${LITE_SHA256:-} =~ ^[0-9a-f]{64}$ ]]; then
     printf 'Set LITE_SHA256 to the digest of nucleus lite %s, from its release page.\n' "$NUCLEUS_VERSION" >&2
     return 1
@@ -33,6 +37,7 @@ flavour_install() (
   # shellcheck disable=SC2064 # the folder as it is now
   trap "rm -rf '$scratch'" EXIT
   lite_package "$scratch/lite.deb"
+  systemctl stop greengrass-lite.target 2>/dev/null || true
   dpkg --install "$scratch/lite.deb"
   install -d -m 755 "$GREENGRASS_ROOT" "$(dirname "$LITE_CONFIG")"
   install -d -m 750 -g ggcore "$GREENGRASS_ROOT/claim-certs"
@@ -48,6 +53,7 @@ flavour_install() (
 
 lite_package() {
   fetch "greengrass-lite-$NUCLEUS_VERSION-$(dpkg --print-architecture).deb" "$1"
+  [[ -n ${LITE_SHA256:-} ]] || return 0
   if ! sha256sum --check --status <<<"$LITE_SHA256  $1"; then
     printf 'The package of nucleus lite is not the one that LITE_SHA256 names: it is not installed.\n' >&2
     return 1
@@ -88,25 +94,29 @@ services:
 YAML
 }
 
-# One name for both nuclei: greengrass.service stands for lite's target.
+# One name for both nuclei: greengrass.service stands for lite's target, so that restarting it restarts lite.
 lite_unit() {
   cat <<'UNIT'
 [Unit]
 Description=Greengrass nucleus lite
-Wants=greengrass-lite.target
-After=greengrass-lite.target
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/bin/true
+ExecStart=/usr/bin/systemctl --no-block restart greengrass-lite.target
+ExecStop=/usr/bin/systemctl --no-block stop greengrass-lite.target
 
 [Install]
 WantedBy=multi-user.target
 UNIT
 }
 
-flavour_provisioned() { [[ -s $LITE_ROOT/credentials/certificate.pem ]]; }
+# fleet-provisioning makes both files before it asks AWS IoT, so an empty one says nothing.
+flavour_provisioned() { [[ -s $LITE_ROOT/credentials/certificate.pem && -s $LITE_ROOT/credentials/priv_key ]]; }
+
+flavour_certificate() { printf '%s\n' "$LITE_ROOT/credentials/certificate.pem"; }
+
+flavour_private_key() { printf '%s\n' "$LITE_ROOT/credentials/priv_key"; }
 
 flavour_logs() { journalctl --no-pager -n 50 -u 'ggl.*'; }
 

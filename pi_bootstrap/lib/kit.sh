@@ -5,6 +5,14 @@ KIT_SETTINGS=(FLEET SERIAL THING STAGE REGION IOT_DATA_ENDPOINT IOT_CREDENTIALS_
   PROVISIONING_TEMPLATE ROLE_ALIAS NUCLEUS NUCLEUS_VERSION)
 CLAIM_KEY=claim.private.key
 
+read_kit() {
+  check_kit
+  read_settings "$KIT_DIR/till.conf"
+  check_same_till
+  choose_flavour
+  check_bundle
+}
+
 check_kit() {
   local listed file
   [[ -f $KIT_DIR/till.conf ]] || fatal "$KIT_DIR holds no kit: give --kit DIR, the folder that greentill till kit made."

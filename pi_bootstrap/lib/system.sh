@@ -1,32 +1,5 @@
 # shellcheck shell=bash
-# Packages, users, directories and units that a till needs.
-
-PACKAGES=(ca-certificates curl python3 python3-venv sudo tzdata)
-FLAVOUR_PACKAGES=() # a flavour names what it needs
-APT_OPTIONS=(-o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o DPkg::Lock::Timeout=120)
-
-ensure_packages() {
-  local package missing=()
-  for package in "${PACKAGES[@]}" "${FLAVOUR_PACKAGES[@]}"; do
-    package_present "$package" || missing+=("$package")
-  done
-  if [[ ${#missing[@]} -eq 0 ]]; then
-    already "packages: ${PACKAGES[*]} ${FLAVOUR_PACKAGES[*]}"
-  elif [[ -n $OFFLINE_BUNDLE ]]; then
-    change "install from the bundle: ${missing[*]}" install_bundled
-  else
-    change "install packages: ${missing[*]}" install_packages "${missing[@]}"
-  fi
-}
-
-package_present() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
-
-install_packages() {
-  apt-get "${APT_OPTIONS[@]}" --quiet update
-  DEBIAN_FRONTEND=noninteractive apt-get "${APT_OPTIONS[@]}" --quiet --yes --no-install-recommends install "$@"
-}
-
-install_bundled() { dpkg --install "$OFFLINE_BUNDLE"/packages/*.deb; }
+# Users and directories that a till needs.
 
 ensure_users() {
   local operator
@@ -50,6 +23,15 @@ ensure_users() {
     change "add $operator to ggc_group" usermod --append --groups ggc_group "$operator"
     note "$operator: log out and in again (or restart) for ggc_group to take effect"
   fi
+  check_runs_as_component
+}
+
+# Seldom, but seen: sudoers that let root be anybody but not in any group.
+check_runs_as_component() {
+  [[ $DRY_RUN == yes ]] && return 0
+  sudo -n -u ggc_user -g ggc_group true 2>>"$LOG_FILE" ||
+    fatal "root may not act as ggc_user through sudo: visudo must show the line: root ALL=(ALL:ALL) ALL"
+  already "root may run components as ggc_user"
 }
 
 operator_user() {
@@ -81,48 +63,4 @@ make_directory() {
   install -d "$1"
   chown "$2" "$1"
   chmod "$3" "$1"
-}
-
-# A Pi has no clock chip. The nucleus is ordered after time-sync.target, which a waiting service holds back
-# until a time server has answered: for ever without a network. The waits are bounded instead.
-ensure_units() {
-  place 644 "$UNIT_DIR/greengrass.service.d/greentill.conf" <<UNIT
-[Unit]
-StartLimitIntervalSec=0
-
-[Service]
-EnvironmentFile=-$ETC_DIR/environment
-RestartSec=5
-UNIT
-  local wait
-  for wait in systemd-time-wait-sync chrony-wait; do
-    place 644 "$UNIT_DIR/$wait.service.d/greentill.conf" <<UNIT
-[Service]
-TimeoutStartSec=$CLOCK_WAIT_SECONDS
-UNIT
-  done
-  place 644 "$JOURNALD_DIR/greentill.conf" <<'CONF'
-[Journal]
-SystemMaxUse=64M
-SystemMaxFileSize=8M
-SyncIntervalSec=5m
-RateLimitIntervalSec=30s
-RateLimitBurst=1000
-CONF
-  if [[ $DRY_RUN == no ]]; then
-    doing "reload systemd"
-    systemctl daemon-reload >>"$LOG_FILE" 2>&1
-  fi
-  ensure_saved_clock
-}
-
-# Without one of these, a boot without network starts at the image's date.
-ensure_saved_clock() {
-  if [[ -e /dev/rtc0 ]] || package_present fake-hwclock || package_present systemd-timesyncd; then
-    already "the clock survives a restart"
-  elif apt-cache show fake-hwclock >/dev/null 2>&1; then
-    change "install fake-hwclock" install_packages fake-hwclock
-  else
-    note "no clock chip and no fake-hwclock to install: after a restart without network, times are those of the image"
-  fi
 }

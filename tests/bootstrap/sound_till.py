@@ -8,11 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
+from tests.bootstrap import aws_iot
 from tests.bootstrap.kit_folder import write_kit
 from twin.machines import Machine
 
@@ -94,25 +90,8 @@ def write_nucleus(folder: Path) -> Path:
 
 def identity(begins: datetime.timedelta, ends: datetime.timedelta) -> tuple[str, str]:
     """Certificate and private key, valid between two times relative to now."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "greentill-PI0001")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now + begins)
-        .not_valid_after(now + ends)
-        .sign(key, hashes.SHA256())
-    )
-    return (
-        certificate.public_bytes(serialization.Encoding.PEM).decode(),
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ).decode(),
-    )
+    made = aws_iot.authority().issue("greentill-PI0001", begins=begins, ends=ends)
+    return made.certificate, made.private_key
 
 
 @dataclass(frozen=True)
@@ -152,7 +131,8 @@ def install(machine: Machine, scratch: Path, *options: str, seconds: float = 120
     machine.copy_in(write_kit(scratch / "kit"), "/home/pi/kit")
     machine.copy_in(write_nucleus(scratch / "nucleus"), "/home/pi/nucleus")
     till = SoundTill(machine, seconds)
-    status, told = till.bootstrap("--nucleus-dir", "/home/pi/nucleus", *options)
+    with aws_iot.answering(machine, scratch):
+        status, told = till.bootstrap("--nucleus-dir", "/home/pi/nucleus", *options)
     assert status == 0, told
     till.sh(RUNTIME)
     return till

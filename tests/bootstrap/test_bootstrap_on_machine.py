@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bootstrap import aws_iot
 from tests.bootstrap.kit_folder import write_flavour, write_kit
 from twin.machines import Machine, ensure_root, reclaim
 
@@ -25,6 +26,7 @@ def machine(work_dir: Path) -> Iterator[Machine]:
     till = Machine("BOOT0001", ensure_root(), work_dir)
     try:
         till.boot()
+        aws_iot.begin(till, work_dir)
         till.copy_in(write_kit(work_dir / "kit"), "/home/pi/kit")
         till.copy_in(write_flavour(work_dir / "nucleus"), "/home/pi/nucleus")
         yield till

@@ -17,7 +17,7 @@ import pytest
 from tests.bootstrap.kit_folder import TILL, write_kit
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "pi_bootstrap"
-PLUGIN = "aws-greengrass-FleetProvisioningByClaim/fleetprovisioningbyclaim-latest.jar"
+PLUGIN = "aws-greengrass-FleetProvisioningByClaim/fleetprovisioningbyclaim-1.2.2.jar"
 JAVA = """#!/bin/sh
 printf '%s\\n' "$@" >"$RECORD/arguments"
 while [ $# -gt 1 ]; do [ "$1" = --init-config ] && cp "$2" "$RECORD/config.yaml"; shift; done

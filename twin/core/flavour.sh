@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The nucleus flavour that pi_bootstrap.sh sources with --nucleus-dir. It reads the variables of the kit
 # (GREENGRASS_ROOT KIT_DIR NUCLEUS_DIR SERIAL REGION IOT_DATA_ENDPOINT IOT_CREDENTIALS_ENDPOINT
-# PROVISIONING_TEMPLATE ROLE_ALIAS) and, for machines that differ, CORE_UNIT_DIR.
+# PROVISIONING_TEMPLATE ROLE_ALIAS NUCLEUS) and, for machines that differ, CORE_UNIT_DIR.
 
 CORE_UNIT_DIR=${CORE_UNIT_DIR:-/etc/systemd/system}
 
@@ -56,6 +56,10 @@ flavour_provisioned() {
   [[ -s $GREENGRASS_ROOT/config/identity.json && -s $GREENGRASS_ROOT/thingCert.crt ]]
 }
 
+flavour_certificate() { printf '%s\n' "$GREENGRASS_ROOT/thingCert.crt"; }
+
+flavour_private_key() { printf '%s\n' "$GREENGRASS_ROOT/privKey.key"; }
+
 flavour_logs() {
   tail -n "${1:-50}" "$GREENGRASS_ROOT/logs/greengrass.log" 2>/dev/null ||
     journalctl --no-pager --lines "${1:-50}" --unit greengrass.service
@@ -90,11 +94,11 @@ core_settings() {
   python3 -c '
 import json, sys
 names = ("root", "region", "iot_data_endpoint", "iot_credentials_endpoint", "provisioning_template", "serial",
-         "role_alias", "claim_certificate", "claim_private_key", "root_ca")
+         "role_alias", "claim_certificate", "claim_private_key", "root_ca", "nucleus")
 print(json.dumps(dict(zip(names, sys.argv[1:], strict=True)), indent=1))' \
     "$GREENGRASS_ROOT" "$REGION" "$IOT_DATA_ENDPOINT" "$IOT_CREDENTIALS_ENDPOINT" "$PROVISIONING_TEMPLATE" \
     "$SERIAL" "$ROLE_ALIAS" "$GREENGRASS_ROOT/claim-certs/claim.pem.crt" \
-    "$GREENGRASS_ROOT/claim-certs/claim.private.key" "$GREENGRASS_ROOT/rootCA.pem"
+    "$GREENGRASS_ROOT/claim-certs/claim.private.key" "$GREENGRASS_ROOT/rootCA.pem" "${NUCLEUS:-classic}"
 }
 
 # Not After=network-online.target: a till starts selling without a network.

@@ -20,8 +20,10 @@ PACKAGES = (
     "ca-certificates",
     "curl",
     "dbus",
+    "fake-hwclock",
     "iproute2",
     "libpam-systemd",
+    "logrotate",
     "openssl",
     "procps",
     "python3",
@@ -29,6 +31,7 @@ PACKAGES = (
     "sudo",
     "systemd",
     "systemd-sysv",
+    "systemd-timesyncd",
     "tzdata",
 )
 # A root that a crash spoils is made again, so nothing need be synced; and nobody reads its manuals.
@@ -66,7 +69,7 @@ def cache_dir() -> Path:
 
 @dataclass(frozen=True)
 class Image:
-    """What a root is made of. `architecture` is Debian's name of one that the host emulates; None: its own."""
+    """What a root is made of. `architecture` is Debian's name of one that the host emulates; None: its."""
 
     suite: str = SUITE
     packages: tuple[str, ...] = PACKAGES

@@ -8,12 +8,11 @@ uninstall() {
     source "$ETC_DIR/flavour.sh"
     change "stop and remove the nucleus" flavour_uninstall
   fi
+  remove_helper
   local path
-  for path in "$UNIT_DIR/greengrass.service.d" "$UNIT_DIR/systemd-time-wait-sync.service.d/greentill.conf" \
-    "$UNIT_DIR/chrony-wait.service.d/greentill.conf" "$JOURNALD_DIR/greentill.conf" "$ETC_DIR" "$GREENGRASS_ROOT"; do
-    if [[ -e $path ]]; then
-      change "remove $path" rm -rf "$path"
-    fi
+  for path in "$UNIT_DIR/greengrass.service.d" "$UNIT_DIR"/{systemd-time-wait-sync,chrony-wait,ntp-wait}.service.d \
+    "$JOURNALD_DIR/greentill.conf" "$LOGROTATE_DIR/greentill" "$DOWNLOAD_DIR" "$ETC_DIR" "$GREENGRASS_ROOT"; do
+    remove_ours "$path"
   done
   remove_state
   if [[ $KEEP_LEDGER == no ]] && getent passwd ggc_user >/dev/null; then
@@ -24,6 +23,20 @@ uninstall() {
   fi
   [[ $DRY_RUN == yes ]] || systemctl daemon-reload >>"$LOG_FILE" 2>&1
   say "left     the packages and $LOG_FILE; the till's registration and certificates in the cloud are untouched"
+}
+
+# A drop-in folder may hold somebody else's files, too.
+remove_ours() {
+  local path=$1
+  case $path in
+    *.service.d) [[ ! -e $path/greentill.conf ]] || change "remove $path/greentill.conf" remove_drop_in "$path" ;;
+    *) [[ ! -e $path ]] || change "remove $path" rm -rf "$path" ;;
+  esac
+}
+
+remove_drop_in() {
+  rm -f "$1/greentill.conf"
+  rmdir --ignore-fail-on-non-empty "$1"
 }
 
 remove_state() {

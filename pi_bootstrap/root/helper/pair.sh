@@ -1,0 +1,36 @@
+# shellcheck shell=bash
+# A certificate and its private key: whether they belong together, and putting both where the nucleus reads them.
+
+belong_together() { # CERTIFICATE PRIVATE_KEY
+  local certified held
+  certified=$(openssl x509 -in "$1" -noout -pubkey 2>/dev/null) || return 1
+  held=$(openssl pkey -in "$2" -pubout 2>/dev/null) || return 1
+  [[ $certified == "$held" ]]
+}
+
+fingerprint() { openssl x509 -in "$1" -outform DER | sha256sum | cut -d ' ' -f 1; }
+
+# put SOURCE TARGET: replaced in one step, with the owner and mode that the nucleus gave it.
+put() {
+  cp "$1" "$2.rotation"
+  chown --reference="$2" "$2.rotation"
+  chmod --reference="$2" "$2.rotation"
+  sync "$2.rotation"
+  mv -T "$2.rotation" "$2"
+  sync "$(dirname "$2")"
+}
+
+# Two files can't be replaced in one step: a cut in between leaves a pair that doesn't match, which mend sees.
+put_pair() { # NAME: old or new
+  put "$ROTATION/$1.key" "$PRIVATE_KEY"
+  put "$ROTATION/$1.crt" "$CERTIFICATE"
+}
+
+destroy() {
+  local file
+  for file in "$@"; do
+    if [[ -e $file ]]; then
+      shred --force --remove "$file"
+    fi
+  done
+}
