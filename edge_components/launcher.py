@@ -11,7 +11,9 @@ Standard library only, and runs on the machine's own Python: it is what makes a 
 import argparse
 import ctypes
 import fcntl
+import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,9 +38,10 @@ def main() -> None:
     runtime = Path(arguments.runtimes) / arguments.runtime
     wait_for(runtime / "ready")
     hold(runtime / "ready")
-    environment = dict(os.environ, PYTHONPATH=str(Path(__file__).resolve().parent))
-    # -P: the working folder is not searched, so nothing that lies there takes the place of our package
     python = str(runtime / "venv" / "bin" / "python")
+    code = compiled(Path(__file__).resolve().parent, runtime / "code" / arguments.module, python)
+    environment = dict(os.environ, PYTHONPATH=str(code))
+    # -P: the working folder is not searched, so nothing that lies there takes the place of our package
     sys.exit(
         keep_running([python, "-P", "-u", "-m", arguments.module, *rest], environment, arguments.well_after)
     )
@@ -82,6 +85,47 @@ def keep_running(command: list[str], environment: dict[str, str], well_after: fl
         print(f"It ended with {status}: starting it again in {pause:g} s.", file=sys.stderr, flush=True)  # noqa: T201
         time.sleep(pause)
     return 0
+
+
+def compiled(artifact: Path, folder: Path, python: str) -> Path:
+    """A copy of the component's code with its bytecode: a third of the time until a till sells.
+
+    An artifact's folder is not writable, so Python would compile it anew at every start. The copy is whole or
+    not there, and goes with its Runtime or its successor. Returns the artifact's own folder where no copy can
+    be made.
+    """
+    package = artifact / "edge_components"
+    target = folder / digest(package)
+    if target.exists():
+        return target
+    part = folder / "part"
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        for path in files(package):
+            copy = part / path.relative_to(artifact)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)  # not its mode: what it lies in must be writable here
+        subprocess.run([python, "-m", "compileall", "-q", str(part)], check=True)
+        os.sync()  # before the name: after a power cut there is either a whole copy or none
+        part.rename(target)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"No bytecode is kept, so it starts slowly: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        return artifact
+    return target
+
+
+def digest(package: Path) -> str:
+    """Of all names and contents, so that no other code is ever taken for this."""
+    found = hashlib.sha256()
+    for path in files(package):
+        content = path.read_bytes()
+        found.update(f"{path.relative_to(package)} {len(content)}\n".encode() + content)
+    return found.hexdigest()[:32]
+
+
+def files(package: Path) -> list[Path]:
+    there = sorted(path for path in package.rglob("*") if path.is_file())
+    return [path for path in there if path.parent.name != "__pycache__"]
 
 
 def wait_for(ready: Path) -> None:

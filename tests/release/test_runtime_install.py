@@ -189,7 +189,9 @@ def test_the_launcher_waits_for_its_runtime_then_runs_the_component(tmp_path: Pa
         assert install(small(tmp_path / "a"), into).returncode == 0
         line = child.stdout.readline()
         assert line, child.stderr.read()
-        assert line.split()[:2] == [str(into / "1.0.0" / "venv"), str(component)]
+        prefix, code = line.split()[:2]
+        assert prefix == str(into / "1.0.0" / "venv")
+        assert Path(code).parent == into / "1.0.0" / "code" / "edge_components.probe"
         with (into / "1.0.0" / "ready").open() as ready, pytest.raises(BlockingIOError):
             fcntl.flock(ready, fcntl.LOCK_EX | fcntl.LOCK_NB)
     finally:
@@ -242,6 +244,73 @@ def test_a_component_that_ran_well_is_started_again_however_often_it_is_killed(
         child.send_signal(signal.SIGTERM)
         child.communicate(timeout=120)
     assert not Path(f"/proc/{pid}").exists()
+
+
+def where_it_runs(component: Path, ready: Path) -> Path:
+    main = component / "edge_components" / "probe" / "__main__.py"
+    main.write_text("import os\nprint(os.environ['PYTHONPATH'], flush=True)\n" + main.read_text())
+    child = start(component, ready)
+    try:
+        assert child.stdout is not None
+        return Path(child.stdout.readline().strip())
+    finally:
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=120)
+
+
+def test_a_component_is_compiled_once_and_not_at_every_start(component: Path, ready: Path) -> None:
+    probe(component, seconds=60)
+    code = where_it_runs(component, ready)
+    compiled = list(code.rglob("*.pyc"))
+    assert {path.name.partition(".")[0] for path in compiled} == {"__init__", "__main__"}
+    assert (code / "edge_components/probe/__main__.py").read_bytes() == (
+        component / "edge_components/probe/__main__.py"
+    ).read_bytes()
+    before = [path.stat().st_mtime_ns for path in compiled]
+    child = start(component, ready)
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline().strip() == str(code)
+    finally:
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=120)
+    assert [path.stat().st_mtime_ns for path in compiled] == before
+
+
+def test_changed_code_is_never_run_from_the_copy_of_what_it_was(component: Path, ready: Path) -> None:
+    probe(component, seconds=60)
+    first = where_it_runs(component, ready)
+    second = where_it_runs(component, ready)
+    assert first != second
+    assert not first.exists()
+
+
+def test_a_component_whose_own_folder_nobody_may_write_is_compiled_all_the_same(
+    component: Path, ready: Path
+) -> None:
+    probe(component, seconds=60)
+    folders = [path for path in (component, *component.rglob("*")) if path.is_dir()]
+    for folder in folders:
+        folder.chmod(0o555)
+    code = where_it_runs(component, ready)
+    assert all(path.stat().st_mode & 0o200 for path in code.rglob("*"))
+
+
+def test_a_copy_cut_short_is_made_again(component: Path, ready: Path) -> None:
+    probe(component, seconds=60)
+    part = ready / "1.0.0" / "code" / "edge_components.probe" / "part" / "edge_components"
+    part.mkdir(parents=True)
+    (part / "__init__.py").write_text("raise SystemExit(9)")
+    assert where_it_runs(component, ready).parent == part.parent.parent
+    assert not part.parent.exists()
+
+
+def test_where_no_copy_can_be_made_the_component_runs_from_its_own_folder(
+    component: Path, ready: Path
+) -> None:
+    probe(component, seconds=60)
+    (ready / "1.0.0" / "code").write_text("a file where a folder should be")
+    assert where_it_runs(component, ready) == component
 
 
 def test_a_component_that_fails_at_its_start_is_the_nucleus_to_judge(component: Path, ready: Path) -> None:
