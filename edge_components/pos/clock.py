@@ -15,6 +15,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TIMESYNC = Path("/run/systemd/timesync/synchronized")
 _STA_UNSYNC = 0x0040  # linux/timex.h
 _TRUST_SECONDS = 5.0  # how long an answer about synchronization holds
+_TOGETHER_NANOSECONDS = 500_000_000
 STEP_NANOSECONDS = 2_000_000_000  # smaller changes are slewing and jitter
 
 
@@ -59,7 +60,13 @@ class Clock:
         self._synchronized = False
 
     def now(self) -> Moment:
-        return Moment(time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+        """Both clocks at once: a process held up between them reads again, or it would see a step."""
+        while True:
+            before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            wall = time.time_ns()
+            after = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            if after - before < _TOGETHER_NANOSECONDS:
+                return Moment(wall, after)
 
     def synchronized(self) -> bool:
         """Whether the machine's time came from somewhere better than its own memory."""

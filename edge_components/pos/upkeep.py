@@ -38,7 +38,14 @@ class Upkeep:
 
     async def _follow_cloud(self) -> None:
         head = self._heads.changed()
-        if head is not None and await self._till.write(lambda ledger: cloud_heads.follow(ledger, head)):
+        if head is None:
+            return
+        try:
+            opened = await self._till.write(lambda ledger: cloud_heads.follow(ledger, head))
+        except NotSellingError:
+            self._heads.again()
+            raise
+        if opened:
             self._till.note_epochs()
 
     async def _drop_some(self) -> int:

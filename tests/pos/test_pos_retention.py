@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import time
-
 import pytest
 
 from edge_components.edgekit import record
 from edge_components.edgekit.files import write_json
 from edge_components.edgekit.ledger import LedgerReader
 from edge_components.pos import retention
-from edge_components.pos.cloud_heads import CloudHead, follow
 from edge_components.pos.requests import CitedReceipt
 from tests.faults import disk
 from tests.pos.pos_process import sale
@@ -151,51 +147,11 @@ def test_a_till_that_sells_drops_what_is_old_and_what_stays_verifies_and_outlive
         assert reader.dropped(last["epoch"]) == (left[0]["seq"] - 1, left[0]["prev_hash"])
     pos.kill()
     pos.start()
-    assert pos.sell(sale()).json()["prev_hash"] == newest["hash"]
+    assert pos.sell(sale()).status_code == 201
+    later = records(pos)
+    assert record.first_break(later) is None
+    assert later[len(left)]["prev_hash"] == newest["hash"]
     assert not list(pos.data.glob("set-aside/*"))
-
-
-def test_a_cloud_that_is_ahead_begins_a_new_epoch_that_names_its_head(till):
-    till.sell()
-    position = till.ledger.position
-    for behind in (
-        CloudHead(position.epoch, position.seq, position.hash),
-        CloudHead(position.epoch, 1, till.records()[0]["hash"]),
-        CloudHead("0" * 16, 99, "0" * 64),
-    ):
-        assert follow(till.ledger, behind) is False
-    ahead = CloudHead(position.epoch, position.seq + 3, "a" * 64)
-    with till.ledger.connection:
-        assert follow(till.ledger, ahead) is True
-    opening = till.records()[-1]
-    assert opening["body"]["reason"] == "cloud_ahead"
-    assert opening["body"]["previous"] == {"epoch": ahead.epoch, "seq": ahead.seq, "hash": ahead.hash}
-    assert opening["epoch"] > position.epoch
-    assert follow(till.ledger, ahead) is False
-
-
-def test_a_cloud_that_says_something_else_of_the_same_number_begins_a_new_epoch(till):
-    till.sell()
-    position = till.ledger.position
-    with till.ledger.connection:
-        assert follow(till.ledger, CloudHead(position.epoch, position.seq, "b" * 64)) is True
-    assert till.sell()["receipt_no"].endswith("-000000001")
-
-
-def test_a_running_till_hears_of_a_cloud_that_is_ahead(selling):
-    receipt = selling.sell(sale()).json()
-    head = {"epoch": receipt["epoch"], "seq": receipt["seq"] + 1, "hash": "c" * 64, "time": "t"}
-    (selling.data / "cloud_heads.part").write_text(json.dumps(head))
-    (selling.data / "cloud_heads.part").replace(selling.data / "cloud_heads.json")
-    following = receipt
-    for _ in range(1_200):
-        if following["epoch"] > receipt["epoch"]:
-            break
-        time.sleep(0.1)
-        following = selling.sell(sale()).json()
-    assert following["epoch"] > receipt["epoch"]
-    assert following["receipt_no"] != receipt["receipt_no"]
-    assert selling.health()["records"] == len(records(selling))
 
 
 def test_a_cited_receipt_is_read_strictly():
