@@ -16,6 +16,7 @@ from twin.cloud.greengrass.deployments import Deployments
 from twin.cloud.greengrass.devices import CoreDevices
 from twin.cloud.greengrass.jobs import NamespacedJobs
 from twin.cloud.greengrass.service import Greengrass
+from twin.cloud.iot import certificates as certificate_dates
 from twin.cloud.iot import handler, mqtt, policy, provisioning, rules
 from twin.cloud.iot.credentials import CredentialsEndpoint
 from twin.cloud.iot.https import HttpsListener
@@ -60,6 +61,7 @@ def extend(configuration: Settings) -> HttpsListener:
     credentials = CredentialsEndpoint(configuration, role_aliases, certificates)
     data_plane = DataPlane(configuration, certificates, credentials, components, deployments)
     policy.install_connection_variables()
+    certificate_dates.install()
     provisioning.install()
     rules.install()
     listener = HttpsListener(configuration, certificates, data_plane.respond)

@@ -84,6 +84,7 @@ INTERNALS = {
         "_eval_select_function",
         "_fleet_provisioning_reply",
         "_fleet_rejected",
+        "_handle_certificate",
         "_handle_thing_principals",
         "_job_executions",
         "_jobs",
