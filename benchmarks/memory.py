@@ -1,4 +1,4 @@
-"""What pos, sync and the aggregator hold of memory together, at once and after many more sales."""
+"""What pos, sync and the aggregator hold of memory, launchers included, at once and many sales later."""
 
 import asyncio
 import os
@@ -8,7 +8,8 @@ from threading import Event, Thread
 
 from benchmarks.figure import Figure, Workshop
 from benchmarks.http_client import Terminal, sale
-from benchmarks.processes import pss_megabytes
+from benchmarks.launched import LaunchedTill
+from benchmarks.processes import pss_megabytes, with_children
 from tests.soak.tills import Till, account
 
 GOAL = 130.0
@@ -39,13 +40,17 @@ class Peak:
 
 def together(till: Till) -> float:
     """PSS of all of a till's processes in 10^6 bytes."""
-    return sum(pss_megabytes(process.pid) for process in till.running.values())
+    return sum(map(pss_megabytes, _pids(till)))
+
+
+def _pids(till: Till) -> list[int]:
+    return [pid for process in till.running.values() for pid in with_children(process.pid)]
 
 
 def measure(workshop: Workshop) -> Iterator[Figure]:
     first, more = workshop.size(1_000, 5_000), workshop.size(3_000, 200_000)
     with account(workshop.scratch / "cloud", fleet="bench") as found:
-        till = Till("BENCH", workshop.scratch / "till", found)
+        till = LaunchedTill("BENCH", workshop.scratch / "till", found)
         till.configure("aggregator", os.environ, data_dir=str(till.data))
         till.start()
         try:
@@ -62,7 +67,10 @@ def _sold(workshop: Workshop, till: Till, first: int, more: int) -> Iterator[Fig
     finally:
         most = peak.end()
     for name, process in till.running.items():
-        yield Figure.told(f"memory of {name} after {first:,} sales", pss_megabytes(process.pid), "MB")
+        component = sum(map(pss_megabytes, with_children(process.pid)[1:]))
+        yield Figure.told(f"memory of {name} after {first:,} sales", component, "MB")
+    launchers = sum(pss_megabytes(process.pid) for process in till.running.values())
+    yield Figure.told(f"memory of their launchers after {first:,} sales", launchers, "MB")
     yield Figure.at_most(f"memory after {first:,} sales, peak", most, "MB", GOAL)
     yield Figure.at_most(f"memory after {first:,} sales, settled", settled, "MB", GOAL)
     later = _sell_and_settle(workshop, till, more)

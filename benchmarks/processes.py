@@ -17,3 +17,12 @@ def pss_megabytes(pid: int) -> float:
     text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
     kilobytes = next(line for line in text.splitlines() if line.startswith("Pss:")).split()[1]
     return int(kilobytes) * 1024 / 1e6
+
+
+def with_children(pid: int) -> list[int]:
+    """A process, its children and theirs."""
+    found = [pid]
+    for one in found:
+        for task in Path(f"/proc/{one}/task").iterdir():
+            found += map(int, (task / "children").read_text(encoding="ascii").split())
+    return found

@@ -1,4 +1,4 @@
-"""From the start of the process to the first sale, with ever longer ledgers, caches warm."""
+"""From the start of the launcher to the first sale, with ever longer ledgers, caches warm."""
 
 import asyncio
 import subprocess
@@ -10,6 +10,7 @@ from statistics import median
 from benchmarks import ledgers
 from benchmarks.figure import ROOT, Figure, Workshop
 from benchmarks.http_client import sale
+from benchmarks.launched import LaunchedTill
 from benchmarks.servers import first_answer
 from tests.soak.tills import Till, free_port
 
@@ -17,10 +18,11 @@ from tests.soak.tills import Till, free_port
 def measure(workshop: Workshop) -> Iterator[Figure]:
     sizes = [1_000, workshop.size(5_000, 100_000), workshop.size(20_000, 1_000_000)]
     rounds = workshop.size(3, 9)
-    tills = {}
+    tills: dict[int, Till] = {}
     for size in sizes:
         workshop.say(f"a ledger of {size:,} records")
-        tills[size] = ledgers.make(workshop.scratch / str(size), size)
+        ledgers.make(workshop.scratch / str(size), size)
+        tills[size] = LaunchedTill("BENCH", workshop.scratch / str(size), None)
     taken: dict[int, list[float]] = {size: [] for size in [0, *sizes]}
     for number in range(rounds + 1):
         workshop.say(f"starting each, round {number} of {rounds}")
