@@ -22,7 +22,10 @@ WHERE kind = 'day_close' AND (epoch, seq) > (?, ?) LIMIT 1
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """A void ready for its turn; its body is made from the sale that it reverses."""
+    """A void ready for its turn; its body is made from the sale that it reverses.
+
+    `alone` is what it may come to without a supervisor, in minor units; None where nobody has to allow it.
+    """
 
     kind: ClassVar[str] = "void"
     sale_id: str
@@ -32,6 +35,8 @@ class Void:
     supervisor: str | None
     reason: str
     exceptions: tuple[Mapping[str, str], ...]
+    alone: int | None = None
+    approved: bool = False
 
     def matches(self, found: Mapping[str, Any]) -> bool:
         if found["kind"] != self.kind:
@@ -50,9 +55,17 @@ class Void:
         if scene.connection.execute(_CLOSED, place).fetchone():
             text = f"the day of receipt {sale['receipt_no']} is closed: give a refund instead"
             raise EntryRefusedError(409, "day_closed", text)
+        self._refuse_unsupervised(sale)
         voids = {key: sale[key] for key in ("epoch", "seq", "hash", "sale_id", "receipt_no")}
         own = {"voids": voids, "supervisor": self.supervisor, "reason": self.reason}
         return Settled({**negated(sale["body"]), **own}, self.exceptions, reverses=place)
+
+    def _refuse_unsupervised(self, sale: Mapping[str, Any]) -> None:
+        if self.alone is None or (self.supervisor and self.approved):
+            return
+        if _given(sale["body"]) > self.alone:
+            text = f"receipt {sale['receipt_no']}: a supervisor must sign in and allow the void"
+            raise EntryRefusedError(403, "supervisor_needed", text)
 
     def _sale(self, scene: Scene) -> Mapping[str, Any]:
         row = scene.connection.execute(
@@ -64,8 +77,8 @@ class Void:
         return found
 
 
-def prepare(request: VoidRequest) -> Void:
-    """The void as the ledger will meet it."""
+def prepare(request: VoidRequest, *, alone: int | None, approved: bool) -> Void:
+    """The void as the ledger will meet it; `approved`: the supervisor that it names has just signed in."""
     reasons: list[Reason] = []
     masked = Masker(reasons)
     return Void(
@@ -76,7 +89,16 @@ def prepare(request: VoidRequest) -> Void:
         masked(request.supervisor, "/supervisor") if request.supervisor else None,
         masked(request.reason, "/reason"),
         bounded(reasons),
+        alone,
+        approved,
     )
+
+
+def _given(body: Mapping[str, Any]) -> int:
+    """What goes back with a sale: its total or its payments, whichever is more, without regard to sign."""
+    paid: int = sum(payment["amount"] for payment in body["payments"])
+    total: int = body["totals"]["total"]
+    return max(abs(total), abs(paid))
 
 
 def negated(body: Mapping[str, Any]) -> dict[str, Any]:

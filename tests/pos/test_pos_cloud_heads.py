@@ -28,9 +28,10 @@ def till(tmp_path: Path) -> Iterator[LedgerInTest]:
 
 
 def followed(till: LedgerInTest, head: CloudHead) -> bool:
+    opened = []
     with till.ledger.connection:
-        opened = follow(till.ledger, head)
-    return opened
+        opened.append(follow(till.ledger, head))
+    return opened[0]
 
 
 def head_of(record: dict[str, Any]) -> CloudHead:

@@ -61,6 +61,7 @@ def add_routes(app: FastAPI, context: Context) -> None:
                 "currency_exponent": assignment.currency_exponent,
                 "locale": assignment.locale,
                 "sign_in": access.cashiers.any(),
+                "void_alone": context.void_alone(assignment),
                 "lan_url": access.lan_url(),
                 "payment_methods": settings.rules.payment_methods or _METHODS,
                 "barcode_patterns": barcodes.usable(settings.barcode_patterns),

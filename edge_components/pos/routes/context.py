@@ -14,6 +14,7 @@ from ..nucleus import Nucleus
 from ..printing import Printer
 from ..till import Till
 from ..validation import Circumstances
+from ..validation.limits import minor
 from ..validation.live import LiveRules
 from .undescribed import UndescribedRoute
 
@@ -28,6 +29,13 @@ class Context:
     rules: LiveRules
     printer: Printer
     route_class: type[APIRoute] = UndescribedRoute
+
+    def void_alone(self, assignment: Assignment) -> int | None:
+        """What a cashier may void without a supervisor, in minor units; None for anything."""
+        rules = self.rules.settings.rules
+        if not rules.void_needs_supervisor or not self.access.cashiers.any():
+            return None
+        return minor(rules.max_void_alone, assignment) or 0
 
     def circumstances(self, request: Request, assignment: Assignment) -> Circumstances:
         """What a basket that arrives now is held against."""

@@ -43,11 +43,20 @@ def router(context: Context) -> APIRouter:
         "/v1/voids",
         status_code=201,
         response_model=answers.Receipt,
-        responses={404: _UNKNOWN, **recording.ANSWERS},
+        responses={403: _SUPERVISED, 404: _UNKNOWN, **recording.ANSWERS},
         openapi_extra=bodies.takes(VoidRequest),
         summary="Take back a whole sale of this till before its day is closed",
     )
     async def record_void(request: Request) -> Response:
-        return await recording.record(context, request, VoidRequest, lambda void, _: voids.prepare(void))
+        return await recording.record(
+            context,
+            request,
+            VoidRequest,
+            lambda void, assignment: voids.prepare(
+                void,
+                alone=context.void_alone(assignment),
+                approved=void.supervisor is not None and context.access.approves(void.supervisor),
+            ),
+        )
 
     return calls

@@ -15,7 +15,7 @@ def basket_limits(basket: Basket, rules: RuleSettings, assignment: Assignment) -
     if rules.max_lines is not None and len(basket.lines) > rules.max_lines:
         text = f"{len(basket.lines)} lines are more than the {rules.max_lines} that one basket may have"
         yield reason("too_many_lines", text, "/lines")
-    most = _minor(rules.max_total, assignment)
+    most = minor(rules.max_total, assignment)
     if most is not None and abs(basket.totals.total) > most:
         text = (
             f"{amount(basket.totals.total, assignment)} is more than the {amount(most, assignment)} allowed"
@@ -36,7 +36,7 @@ def line_limits(line: Line, path: str, rules: RuleSettings, assignment: Assignme
     if rules.max_unit_price is not None and price is not None and abs(price) > rules.max_unit_price:
         text = f"{name(line)}: a price of {price} is more than the {rules.max_unit_price} allowed"
         yield reason("price_too_high", text, f"{path}/unit_price")
-    most = _minor(rules.max_line_total, assignment)
+    most = minor(rules.max_line_total, assignment)
     if most is not None and abs(line.total) > most:
         asked = f"{name(line)}: {amount(line.total, assignment)}"
         text = f"{asked} is more than {amount(most, assignment)} for one line"
@@ -62,5 +62,6 @@ def _discount(line: Line, path: str, rules: RuleSettings, assignment: Assignment
         yield reason("discount_too_high", text, where)
 
 
-def _minor(value: Decimal | None, assignment: Assignment) -> int | None:
+def minor(value: Decimal | None, assignment: Assignment) -> int | None:
+    """An amount of the rules in minor units of the store's currency."""
     return None if value is None else int(value.scaleb(assignment.currency_exponent))

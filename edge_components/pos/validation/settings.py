@@ -25,5 +25,8 @@ class RuleSettings:
     tax_code_required: bool = False
     manual_items: bool = True  # lines whose sku is MANUAL, which no catalogue has
     check_catalogue: bool = True  # where the till has one
+    # Voids by a cashier alone, where the till knows its cashiers: never, or up to so much.
+    void_needs_supervisor: bool = True
+    max_void_alone: Decimal | None = field(default=None, metadata=_NOT_NEGATIVE)
     # Day (mon to sun, or daily) to "07:00-22:00", several separated by commas, or "closed"; the store's time.
     opening_hours: dict[str, str] = field(default_factory=dict)
