@@ -56,18 +56,24 @@ async def _rounds(
     workshop: Workshop, pos: int, empty: int, bare: BareCommits, samples: int
 ) -> list[tuple[list[float], list[float]]]:
     """For each round, what our sales took and what a bare commit and an empty round trip took together."""
-    till, nothing = await Terminal.connect(pos), await Terminal.connect(empty)
     rounds = []
     for number in range(1, ROUNDS + 1):
         workshop.say(f"{samples:,} sales of {LINES} lines, round {number} of {ROUNDS}")
         bodies = [sale(LINES) for _ in range(samples)]
-        ours = [await till.post("/v1/sales", body) for body in bodies]
-        trips = [await nothing.post("/", body) for body in bodies]
+        ours = await _post(pos, "/v1/sales", bodies)
+        trips = await _post(empty, "/", bodies)
         commits = [bare.commit(body.decode()) for body in bodies]
         rounds.append((ours, [sum(both) for both in zip(trips, commits, strict=True)]))
-    for terminal in (till, nothing):
-        terminal.close()
     return rounds
+
+
+async def _post(port: int, path: str, bodies: list[bytes]) -> list[float]:
+    """What each took, on a connection of their own: one that is idle for a round is closed by the server."""
+    terminal = await Terminal.connect(port)
+    try:
+        return [await terminal.post(path, body) for body in bodies]
+    finally:
+        terminal.close()
 
 
 def _figures(rounds: list[tuple[list[float], list[float]]], records: int) -> Iterator[Figure]:
