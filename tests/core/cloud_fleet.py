@@ -115,6 +115,7 @@ class Fleet:
             "data_plane_port": state.iot_port,
             "credentials_port": state.iot_port,
             "default_user": USER,
+            "sudo": "",
             "longest_backoff_seconds": 1,
             "restart_seconds": 0.1,
         }

@@ -158,7 +158,10 @@ def place(root: Path, data: bytes, **entry: Any) -> tuple[Path, Path]:
     }
     one = recipe("com.test.Art", artifacts=[given])
     folders = Folders(root)
-    artifacts.ensure(one, folders, users.find("nobody:nogroup"), lambda _artifact: data)
+    artifacts.ensure(one, folders, lambda _artifact: data)
+    work = folders.work(one.name)
+    work.mkdir(parents=True, exist_ok=True)
+    users.give(users.find("nobody:nogroup"), work, folders.packages(one.name, one.version))
     name = given["Uri"].rpartition("/")[2]
     return folders.artifacts(one.name, one.version) / name, folders.unarchived(one.name, one.version) / Path(
         name
@@ -224,10 +227,9 @@ def test_an_artifact_that_is_there_already_is_not_fetched_again_but_a_damaged_on
 
         given = {"Uri": "s3://bucket/a/x", "Digest": digest(b"data")}
         one = recipe("com.test.Art", artifacts=[given])
-        account = users.find("nobody:nogroup")
-        artifacts.ensure(one, Folders(root), account, refuse)
+        artifacts.ensure(one, Folders(root), refuse)
         path.write_bytes(b"damaged")
-        artifacts.ensure(one, Folders(root), account, lambda _artifact: b"data")
+        artifacts.ensure(one, Folders(root), lambda _artifact: b"data")
         assert path.read_bytes() == b"data"
 
 

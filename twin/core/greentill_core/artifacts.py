@@ -14,13 +14,12 @@ from typing import Final
 from .errors import DeploymentError
 from .recipes import Artifact, Recipe
 from .storage import sync_folder, write
-from .users import Account
 from .variables import Folders
 
 _REACH: Final = {"NONE": 0, "OWNER": 0o770, "ALL": 0o777}  # whose permission bits each word covers
 
 
-def ensure(recipe: Recipe, folders: Folders, account: Account, fetch: Callable[[Artifact], bytes]) -> None:
+def ensure(recipe: Recipe, folders: Folders, fetch: Callable[[Artifact], bytes]) -> None:
     """Put a component version's artifacts in place; what is there with the right digest is kept."""
     folder = folders.artifacts(recipe.name, recipe.version)
     unpacked = folders.unarchived(recipe.name, recipe.version)
@@ -36,9 +35,9 @@ def ensure(recipe: Recipe, folders: Folders, account: Account, fetch: Callable[[
                     f"its recipe says {artifact.digest or 'none'}"
                 )
             write(path, data)
-        _permit(path, artifact, account)
+        _permit(path, artifact)
         if artifact.unarchive:
-            _unpack(path, unpacked / Path(artifact.name).stem, artifact, account)
+            _unpack(path, unpacked / Path(artifact.name).stem, artifact)
 
 
 def _digest(data: bytes) -> str:
@@ -53,7 +52,7 @@ def _make_readable(folder: Path, top: Path) -> None:
         folder = folder.parent
 
 
-def _permit(path: Path, artifact: Artifact, account: Account) -> None:
+def _permit(path: Path, artifact: Artifact) -> None:
     """Classic's rule: OWNER means user and group, the user reads always, what executes can be read too."""
     if artifact.read not in _REACH or artifact.execute not in _REACH:
         raise DeploymentError(f"{artifact.uri} asks for an unknown permission")
@@ -62,11 +61,9 @@ def _permit(path: Path, artifact: Artifact, account: Account) -> None:
     if path.is_dir():
         mode |= (mode & 0o444) >> 2  # can be entered by whom it can be read
     path.chmod(mode)
-    if os.geteuid() == 0:
-        os.chown(path, account.uid, account.gid)
 
 
-def _unpack(archive: Path, target: Path, artifact: Artifact, account: Account) -> None:
+def _unpack(archive: Path, target: Path, artifact: Artifact) -> None:
     beside = target.with_name(target.name + ".new")
     shutil.rmtree(beside, ignore_errors=True)
     try:
@@ -78,7 +75,7 @@ def _unpack(archive: Path, target: Path, artifact: Artifact, account: Account) -
     for entry in (*beside.rglob("*"), beside):
         if entry.is_file():
             _sync_file(entry)
-        _permit(entry, artifact, account)
+        _permit(entry, artifact)
     for folder in (*(entry for entry in beside.rglob("*") if entry.is_dir()), beside):
         sync_folder(folder)
     shutil.rmtree(target, ignore_errors=True)

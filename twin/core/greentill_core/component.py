@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+from .errors import CoreError
 from .process import Process
 from .recipes import Recipe, Step
 from .states import Board, State
-from .users import ROOT, Account
+from .users import ROOT, Account, find, give, refusal
 
 TRIES = 3
 _FORGIVEN_SECONDS = 3600.0  # failures older than this don't count
@@ -24,7 +26,7 @@ class Launch:
 
     recipe: Recipe
     steps: Mapping[str, Step]  # with the recipe's variables filled in
-    account: Account
+    user: str  # whom it runs as, `user:group`; looked up before each start, since it may come and go
 
 
 class _StepFailedError(Exception):
@@ -42,6 +44,8 @@ class Component:
         folder: str,
         environment: Callable[[str], Mapping[str, str]],
         log: logging.Logger,
+        packages: tuple[Path, ...],
+        sudo: str,
         restart_seconds: float,
     ) -> None:
         self.launch = launch
@@ -50,7 +54,10 @@ class Component:
         self._folder = folder
         self._environment = environment
         self._log = log
+        self._packages = packages
+        self._sudo = sudo
         self._restart_seconds = restart_seconds
+        self._account: Account | None = None
         self._process: Process | None = None
         self._failures: list[float] = []
         self._installed = False
@@ -112,6 +119,7 @@ class Component:
 
     async def _once(self) -> None:
         """Returns when the component should be started again; raises _StepFailedError."""
+        await self._take_account()
         if not self._installed:
             await self._complete("install")
             self._installed = True
@@ -128,6 +136,17 @@ class Component:
         else:
             self._board.set(self.name, State.FINISHED)
             await self._until_restart([])
+
+    async def _take_account(self) -> None:
+        """Who runs the steps and owns what is the component's; _StepFailedError when nobody can."""
+        try:
+            self._account = find(self.launch.user)
+            give(self._account, Path(self._folder), self._packages)
+        except CoreError as error:
+            raise _StepFailedError(f"Could not determine user/group to run with: {error}") from error
+        said = await refusal(self._sudo, self._account)
+        if said is not None:
+            raise _StepFailedError(f"stderr. {said}")
 
     async def _run(self, hard: list[str]) -> None:
         step = self.launch.steps["run"]
@@ -178,7 +197,7 @@ class Component:
     async def _begin(self, name: str, step: Step) -> Process:
         self._log.info("%s: %s", name, step.script)
         environment = {**self._environment(self.name), **step.environment}
-        account = ROOT if step.privileged else self.launch.account
+        account = ROOT if step.privileged or self._account is None else self._account
         self._process = await Process.start(step.script, account, environment, self._folder, self._log)
         return self._process
 

@@ -98,7 +98,7 @@ class Deployments:
             return self._cloud.download(self._cloud.artifact_url(found.arn, artifact.uri))
 
         recipe, folders = found.recipe, self._supervisor.folders
-        artifacts.ensure(recipe, folders, self._supervisor.account(recipe.name), fetch)
+        artifacts.ensure(recipe, folders, fetch)
         write(folders.recipe(recipe.name, recipe.version), found.text, 0o644)
 
     async def _replace(

@@ -29,6 +29,8 @@ class Settings:
     data_plane_port: int = 8443
     credentials_port: int = 443
     default_user: str = "ggc_user:ggc_group"
+    nucleus: str = "classic"  # or "lite": how recipes are read
+    sudo: str = "sudo"  # asked whether root may run as the default user; empty: not asked
     keep_alive_seconds: int = 15
     health_seconds: float = 86400.0  # fleet status is sent daily unless told otherwise
     longest_backoff_seconds: float = 30.0

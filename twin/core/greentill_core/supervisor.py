@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from . import VERSION, logs, users
+from . import VERSION, logs
 from .component import Component, Launch
 from .credentials import TokenExchangeServer
 from .identity import Identity
@@ -50,13 +50,13 @@ class Supervisor:
         self._running: dict[str, Component] = {}
         self._tokens: dict[str, tuple[str, str]] = {}  # component -> IPC token, credentials token
 
-    def account(self, name: str) -> users.Account:
-        """Whom the component runs as: a deployment's runWith, or the default."""
+    def user(self, name: str) -> str:
+        """`user:group`: whom the component runs as: a deployment's runWith, or the default."""
         for document in self._state.kept.groups.values():
             run_with = (document.get("components", {}).get(name) or {}).get("runWith") or {}
             if run_with.get("posixUser"):
-                return users.find(run_with["posixUser"])
-        return users.find(self._settings.default_user)
+                return str(run_with["posixUser"])
+        return self._settings.default_user
 
     def launch(self, recipe: Recipe) -> Launch:
         """How the component would start with the configuration that it has now."""
@@ -68,6 +68,7 @@ class Supervisor:
                 self.folders,
                 thing=self._thing,
                 name=recipe.name,
+                lite=self._settings.nucleus == "lite",
                 version=recipe.version,
                 configuration=configuration,
             )
@@ -77,7 +78,7 @@ class Supervisor:
             return replace(step, script=filled(step.script), environment=environment)
 
         steps = {name: rendered(step) for name, step in recipe.steps.items()}
-        return Launch(recipe, steps, self.account(recipe.name))
+        return Launch(recipe, steps, self.user(recipe.name))
 
     def affected(self, recipes: Mapping[str, Recipe]) -> set[str]:
         """Running components that `apply` would stop."""
@@ -148,8 +149,6 @@ class Supervisor:
         work.mkdir(parents=True, exist_ok=True)
         work.parent.chmod(0o755)
         work.chmod(0o700)
-        if os.geteuid() == 0:
-            os.chown(work, launch.account.uid, launch.account.gid)
         tokens = secrets.token_urlsafe(16), self._exchange.issue()
         self._tokens[name] = tokens
         self._ipc.admit(tokens[0], name)
@@ -160,6 +159,8 @@ class Supervisor:
             folder=str(work),
             environment=self._environment,
             log=log,
+            packages=self.folders.packages(name, launch.recipe.version),
+            sudo=self._settings.sudo,
             restart_seconds=self._settings.restart_seconds,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ class Folders:
     def work(self, name: str) -> Path:
         return self.root / "work" / name
 
+    def packages(self, name: str, version: str) -> tuple[Path, ...]:
+        """What a deployment brought of a component version."""
+        return self.artifacts(name, version), self.unarchived(name, version)
+
     def log(self, name: str) -> Path:
         return self.root / "logs" / f"{name}.log"
 
@@ -44,8 +48,13 @@ def substitute(
     name: str,
     version: str,
     configuration: Mapping[str, Any],
+    lite: bool = False,
 ) -> str:
-    """`text` with the variables that are known; unknown ones stay as they are, as classic leaves them."""
+    """`text` with the variables that are known.
+
+    Unknown ones stay as they are, as classic leaves them; for nucleus lite every brace begins a variable, and
+    the text ends where one is not known, without a word about it.
+    """
     known = {
         "artifacts:path": str(folders.artifacts(name, version)),
         "artifacts:decompressedPath": str(folders.unarchived(name, version)),
@@ -54,14 +63,32 @@ def substitute(
         "iot:thingName": thing,
     }
 
-    def value(match: re.Match[str]) -> str:
-        space, key = match.groups()
+    def value(space: str, key: str) -> str | None:
         if space != "configuration":
-            return known.get(f"{space}:{key}", match.group(0))
+            return known.get(f"{space}:{key}")
         try:
             found = lookup(configuration, parse_pointer(key))
         except KeyError:
-            return match.group(0)
+            return None
         return found if isinstance(found, str) else json.dumps(found)
 
-    return _VARIABLE.sub(value, text)
+    if lite:
+        return _cut(text, value)
+
+    def filled(match: re.Match[str]) -> str:
+        found = value(*match.groups())
+        return match.group(0) if found is None else found
+
+    return _VARIABLE.sub(filled, text)
+
+
+def _cut(text: str, value: Callable[[str, str], str | None]) -> str:
+    filled, place = "", 0
+    while (brace := text.find("{", place)) >= 0:
+        filled += text[place:brace]
+        match = _VARIABLE.match(text, brace)
+        found = value(*match.groups()) if match else None
+        if match is None or found is None:
+            return filled
+        filled, place = filled + found, match.end()
+    return filled + text[place:]
