@@ -36,7 +36,7 @@ till_private_key() {
 }
 
 check_identity() {
-  local certificate key
+  local certificate key certified
   if declare -F flavour_provisioned >/dev/null && ! flavour_provisioned; then
     unsafe not-provisioned "the till has no identity of its own yet" "sudo ./pi_bootstrap.sh --kit DIR"
     return 0
@@ -50,7 +50,8 @@ check_identity() {
     return 0
   fi
   check_key_mode "$key"
-  if [[ -s $certificate && $(public_key x509 "$certificate") != "$(public_key pkey "$key")" ]]; then
+  certified=$(public_key x509 "$certificate")
+  if [[ -n $certified && $certified != "$(public_key pkey "$key")" ]]; then
     unsafe key-mismatch "$key does not belong to $certificate" \
       "greentill till replace (on the engineer's machine), then sudo ./pi_bootstrap.sh --kit DIR with the new kit"
   fi

@@ -3,7 +3,7 @@
 
 check_units() {
   local state
-  if ! systemctl cat greengrass.service >/dev/null 2>&1; then
+  if [[ $(load_state greengrass.service) == not-found ]]; then
     unsafe unit-missing "greengrass.service is missing, which starts the nucleus" "sudo ./pi_bootstrap.sh --kit DIR"
     return 0
   fi
@@ -23,6 +23,19 @@ check_units() {
   check_running
 }
 
+# Without it nothing that a component asks of root happens: a doctor from afar, a new certificate, a restart.
+check_helper() {
+  if [[ ! -x $HELPER_DIR/greentill-helper || $(load_state greentill-helper.path) == not-found ]]; then
+    unsafe helper-missing "the root helper is missing, so components can't ask for what needs root" \
+      "sudo ./pi_bootstrap.sh --kit DIR, with the till's own kit"
+  elif ! helper_runs; then
+    safe_through helper-stopped "the root helper doesn't listen, so components can't ask for what needs root" \
+      "sudo systemctl enable --now ${HELPER_STARTED[*]}" start_helper
+  fi
+}
+
+load_state() { systemctl show --property LoadState --value "$1" 2>/dev/null; }
+
 check_running() {
   local state restarts
   state=$(systemctl is-active greengrass.service 2>/dev/null || true)
@@ -39,8 +52,8 @@ check_running() {
 check_time_waits() {
   local wait
   for wait in systemd-time-wait-sync chrony-wait; do
-    if systemctl cat "$wait.service" >/dev/null 2>&1 &&
-      [[ $(systemctl show --property TimeoutStartUSec --value "$wait.service") == infinity ]]; then
+    if [[ $(load_state "$wait.service") == loaded &&
+    $(systemctl show --property TimeoutStartUSec --value "$wait.service") == infinity ]]; then
       safe_through time-wait-unbounded "$wait.service waits for a time server for ever, and the nucleus with it" \
         "sudo ./pi_bootstrap.sh repair" ensure_units
     fi

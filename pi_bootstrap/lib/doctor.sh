@@ -19,7 +19,7 @@ examine() {
   MODE=$1
   local checks=(settings space read_only noexec clock) check
   if has_till; then
-    checks+=(accounts operator sudo paths state work artifacts secrets identity claim_key units time_waits
+    checks+=(accounts operator sudo paths state work artifacts secrets identity claim_key units helper time_waits
       java python runtime components denied network leftovers till)
   fi
   checks+=(update_files)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 STATE = "/var/lib/greentill"
 ROOT = "/greengrass/v2"
+HELPER = "/usr/local/lib/greentill/greentill-helper"
 UNITS = "/etc/systemd/system"
 
 
@@ -116,6 +117,8 @@ NUCLEUS = [
     Fault("unit-masked", unit_away(f"ln -s /dev/null {UNITS}/greengrass.service"), UNIT_BACK),
     Fault("unit-disabled", "systemctl disable greengrass"),
     Fault("drop-in-missing", f"rm {UNITS}/greengrass.service.d/greentill.conf"),
+    Fault("helper-stopped", "systemctl disable --now greentill-helper.path"),
+    Fault("helper-missing", f"mv {HELPER} /root/away", f"mv /root/away {HELPER}"),
     Fault("till-silent", "systemctl stop till", "systemctl start till"),
     Fault("claim-key-left", f"install -D -m 600 /dev/null {ROOT}/claim-certs/claim.private.key"),
     Fault("runtime-missing", f"mv {STATE}/runtime {STATE}/away", f"mv {STATE}/away {STATE}/runtime"),

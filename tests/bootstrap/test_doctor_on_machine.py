@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bootstrap.faults import FAULTS, Fault
+from tests.bootstrap.faults import FAULTS, STATE, Fault
 from tests.bootstrap.sound_till import SoundTill, install
 from twin.machines import Machine, ensure_root, reclaim
 
@@ -27,6 +27,25 @@ def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoundTill]:
         reclaim(work_dir, erase=True)
 
 
+TROUBLES_OF_THE_SEED = ("operator-group", "config-update-name")
+# All of these at once are still told apart: none hides another.
+AT_ONCE = (
+    "operator-group",
+    "home-owner",
+    "path-owner",
+    "state-mode",
+    "state-owner",
+    "work-owner",
+    "artifact-mode",
+    "secret-mode",
+    "key-mode",
+    "claim-key-left",
+    "unit-disabled",
+    "helper-stopped",
+    "stale-file",
+)
+
+
 def test_a_sound_till_has_no_fault_and_repair_changes_nothing(till: SoundTill) -> None:
     assert till.findings() == []
     assert till.bootstrap("doctor") == (0, "nothing wrong\n")
@@ -34,6 +53,33 @@ def test_a_sound_till_has_no_fault_and_repair_changes_nothing(till: SoundTill) -
     assert (status, "mended   0" in told) == (0, True)
 
 
+def test_faults_that_come_together_are_all_found_and_all_mended(till: SoundTill) -> None:
+    for fault in FAULTS:
+        if str(fault) in AT_ONCE:
+            till.sh(fault.plant)
+    assert till.codes() == set(AT_ONCE)
+    status, told = till.bootstrap("repair", "--dry-run")
+    assert (status, told.count("would  ")) == (1, len(AT_ONCE)), told
+    assert till.codes() == set(AT_ONCE)
+    status, told = till.bootstrap("repair")
+    assert status == 0, told
+    assert till.sh(f"cat {STATE}/ledger.db") == "sold\n"
+    assert till.codes() == set()
+
+
+@pytest.mark.parametrize("code", TROUBLES_OF_THE_SEED)
+def test_the_troubles_that_cost_others_days_are_named_with_what_mends_them(
+    till: SoundTill, code: str
+) -> None:
+    fault = next(fault for fault in FAULTS if fault.code == code)
+    till.sh(fault.plant)
+    (finding,) = till.findings()
+    assert finding["code"] == code
+    till.sh(finding["remedy"].partition(",")[0])
+    assert till.findings() == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_a_fault_is_found_and_mended_or_told(till: SoundTill, fault: Fault) -> None:
     till.sh(fault.plant)

@@ -5,12 +5,29 @@ from pathlib import Path
 
 from twin.machines.errors import MachineError
 from twin.machines.host import command, refusal
-from twin.machines.roots import FINISH, PACKAGES, Image, Progress, ensure_root, silent
+from twin.machines.machine import Machine
+from twin.machines.roots import FINISH, Image, Progress, ensure_root, silent
 
+BOOT_SECONDS = 600.0
+CREDENTIAL_UNITS = ("systemd-sysusers", "systemd-tmpfiles-setup", "systemd-tmpfiles-setup-dev")
 SUITES = ("bookworm", "trixie")
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
+PACKAGES = (
+    "ca-certificates",
+    "dbus",
+    "iproute2",
+    "libpam-systemd",
+    "openssl",
+    "procps",
+    "python3",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+    "systemd-timesyncd",
+    "tzdata",
+)
 # What the bootstrap is to install by itself; it finds them in BUNDLE, so that no test needs a network.
-LEFT_OUT = ("curl", "python3-venv")
+LEFT_OUT = ("curl", "logrotate", "python3-venv")
 BUNDLE = "/srv/bundle"
 KEEP_PACKAGES = f"""\
 set -eu
@@ -19,13 +36,14 @@ apt-get --quiet update
 apt-get --quiet --yes --no-install-recommends --download-only -o Dir::Cache::archives={BUNDLE}/packages \\
   install {" ".join(LEFT_OUT)}
 rm -rf {BUNDLE}/packages/partial {BUNDLE}/packages/lock
+cd {BUNDLE}
+sha256sum packages/*.deb >SHA256SUMS
 """
 
 
 def image(suite: str) -> Image:
     """The recipe of the arm64 root of a Debian release, without the packages that the bootstrap installs."""
-    packages = tuple(package for package in PACKAGES if package not in LEFT_OUT)
-    return Image(suite, packages, KEEP_PACKAGES + FINISH, "arm64")
+    return Image(suite, PACKAGES, KEEP_PACKAGES + FINISH, "arm64")
 
 
 def arm64_refusal() -> str | None:
@@ -54,3 +72,14 @@ def emulate() -> None:
         command(["mount", "-t", "binfmt_misc", "binfmt_misc", str(BINFMT)])
     if not (BINFMT / "qemu-aarch64").exists():
         command(["update-binfmts", "--enable", "qemu-aarch64"])
+
+
+def boot_cleanly(machine: Machine) -> None:
+    """Boot, without the credentials of systemd's own units: handing them over is beyond qemu's emulation."""
+    for unit in CREDENTIAL_UNITS:
+        settings = machine.path(f"/usr/lib/systemd/system/{unit}.service").read_text().splitlines()
+        credentials = sorted({line.partition("=")[0] for line in settings if "Credential=" in line})
+        drop_in = machine.path(f"/etc/systemd/system/{unit}.service.d/emulated.conf")
+        drop_in.parent.mkdir(parents=True, exist_ok=True)
+        drop_in.write_text("".join(["[Service]\n", *(f"{name}=\n" for name in credentials)]))
+    machine.boot(timeout=BOOT_SECONDS)
