@@ -1,5 +1,9 @@
-"""`python -m benchmarks [--full] [NAME ...]`: measure into build/bench.json; exit 1 if a goal is missed."""
+"""`python -m benchmarks [--full] [NAME ...]`: measure into build/bench.json; exits 1 if it misses a goal.
 
+What was measured is written and shown also when it is interrupted (exit 130) or breaks.
+"""
+
+import argparse
 import json
 import pkgutil
 import sys
@@ -53,20 +57,32 @@ def show(figures: Sequence[Figure], console: Console) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     there = names()
-    full = "--full" in arguments
-    wanted = [argument for argument in arguments if argument != "--full"]
-    unknown = sorted(set(wanted) - set(there))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure against goals.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="what to measure; everything without one")
+    parser.add_argument("--full", action="store_true", help="the sample counts that goals are stated for")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="where the figures go as JSON")
+    chosen = parser.parse_args(arguments)
+    unknown = sorted(set(chosen.names) - set(there))
     err = Console(stderr=True)
     if unknown:
         err.print(f"no benchmark {', '.join(unknown)}; there are {', '.join(there)}")
         return 2
-    figures = list(take(wanted or there, err, full=full))
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    OUTPUT.write_text(
-        json.dumps([figure.document() for figure in figures], indent=2) + "\n", encoding="utf-8"
-    )
-    show(figures, Console())
+    figures: list[Figure] = []
+    try:
+        figures.extend(take(chosen.names or there, err, full=chosen.full))
+    except KeyboardInterrupt:
+        err.print("interrupted: what was measured until now follows")
+        return 130
+    finally:
+        write(figures, chosen.output)
+        show(figures, Console())
     return 1 if any(figure.met is False for figure in figures) else 0
+
+
+def write(figures: Sequence[Figure], output: Path) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps([figure.document() for figure in figures], indent=2)
+    output.write_text(f"{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
