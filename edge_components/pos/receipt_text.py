@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from .assignment import Assignment
+from .masking import mask
 
 COLUMNS = 42
 _RULE = "-" * COLUMNS
@@ -50,7 +51,7 @@ def _foot(record: Record) -> Iterator[str]:
 
 def _goods(body: Record, exponent: int) -> Iterator[str]:
     for line in body["lines"]:
-        yield _pair(line["description"] or line["sku"], money(line["total"], exponent))
+        yield _pair(mask(line["description"] or line["sku"]), money(line["total"], exponent))
         if line["quantity"] not in (0, 10 ** line["quantity_scale"]) and line["unit_price"] is not None:
             yield f"  {money(line['quantity'], line['quantity_scale'])} x {line['unit_price']}"
         if line["discount"]:

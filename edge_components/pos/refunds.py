@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 from .entries import EntryRefusedError, Scene, Settled
+from .masking import mask
 from .model import Reason
 from .requests import RefundRequest
 from .reversals import cited_sale, reversals_of
@@ -70,7 +71,7 @@ class Refund:
             left = [_plus(sold, taken, line["sku"], part) for part in (0, 1)]
             after = [rest + new[line["sku"]][part] for part, rest in enumerate(left)]
             if not all(_within(rest, sold.get(line["sku"], (0, 0))[part]) for part, rest in enumerate(after)):
-                text = f"of {line['sku']} {left[0]} for {left[1]} is left to refund"
+                text = f"of {mask(line['sku'])} {left[0]} for {left[1]} is left to refund"
                 reasons.append(_exceeds(text, f"/lines/{index}"))
         rest = _given(sale["body"]) + sum(_given(body) for body in earlier)
         if not _within(rest + _given(self.body), _given(sale["body"])):

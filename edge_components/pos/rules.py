@@ -119,7 +119,11 @@ class Masker:
 
 
 def _line(line: Line, masked: Masker, path: str) -> dict[str, Any]:
-    return {**line.model_dump(), "description": masked(line.description, f"{path}/description")}
+    return {
+        **line.model_dump(),
+        "description": masked(line.description, f"{path}/description"),
+        "department": masked(line.department, f"{path}/department") if line.department else line.department,
+    }
 
 
 def bounded(reasons: list[Reason]) -> tuple[Mapping[str, str], ...]:

@@ -343,4 +343,36 @@ MUTANTS = (
         "            return\n",
         (f"{RECONCILE}test_a_swallowed_write_to_the_table_is_lost_and_named",),
     ),
+    Mutant(
+        "a catalogue is used without a look at its pages",
+        28,
+        "edge_components/pos/catalogue/snapshot.py",
+        'if finding != "ok":',
+        "if False:",
+        (
+            "tests/pos/test_pos_catalogue_damage.py::test_one_torn_page_keeps_the_till_with_the_catalogue_before",
+        ),
+    ),
+    Mutant(
+        "a disk that gives no answer is called damage",
+        6,
+        "edge_components/pos/database.py",
+        "if unread and int(unread[1])",
+        "if False and int(unread[1])",
+        (
+            "tests/pos/test_pos_checking.py"
+            "::test_a_disk_that_gives_no_answer_is_told_and_asked_again_and_is_no_damage",
+        ),
+    ),
+    Mutant(
+        "a restored card that sold beyond the cloud's head goes unnoticed",
+        40,
+        "edge_components/pos/cloud_heads.py",
+        "return bool(row[0] != head.hash)",
+        "return False",
+        (
+            "tests/pos/test_pos_cloud_heads.py"
+            "::test_a_restored_card_that_sold_beyond_the_clouds_head_begins_a_new_epoch_once",
+        ),
+    ),
 )

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from .. import answers
+from ..masking import mask
 from ..routes.context import Context
 
 REQUESTS: tuple[type[BaseModel], ...] = ()
@@ -59,7 +60,7 @@ def router(context: Context) -> APIRouter:
         version, item = await asyncio.to_thread(catalogue.lookup, code)
         if item is None:
             where = f"catalogue {version}" if version else "this till, which has no catalogue yet"
-            return answers.error(404, "product_unknown", f"{code[:64]} is not in {where}")
+            return answers.error(404, "product_unknown", f"{mask(code[:64])} is not in {where}")
         return answers.json_answer({"version": version, "items": [asdict(item)]})
 
     return calls

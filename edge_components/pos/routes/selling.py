@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from .. import answers
-from ..model import Basket, SaleRequest, UninterpretableError, interpret
+from ..masking import mask
+from ..model import Basket, Reason, SaleRequest, UninterpretableError, interpret
 from ..rules import prepare
 from ..validation import broken
 from . import bodies, recording
@@ -34,9 +35,7 @@ def router(context: Context) -> APIRouter:
             reasons = broken(interpret(Basket, body), context.circumstances(request, assignment))
         except UninterpretableError as error:
             reasons = error.reasons
-        return answers.json_answer(
-            {"ok": not reasons, "reasons": [reason.model_dump() for reason in reasons]}
-        )
+        return answers.json_answer({"ok": not reasons, "reasons": [_said(reason) for reason in reasons]})
 
     @calls.post(
         "/v1/sales",
@@ -55,3 +54,8 @@ def router(context: Context) -> APIRouter:
         )
 
     return calls
+
+
+def _said(reason: Reason) -> dict[str, str]:
+    """A reason repeats what was typed: a card number is shown to nobody."""
+    return {**reason.model_dump(), "message": mask(reason.message)}
