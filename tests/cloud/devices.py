@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import ssl
+import threading
 import urllib.error
 import urllib.request
 import uuid
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from awscrt import mqtt
+from awscrt.exceptions import AwsCrtError
 from awsiot import mqtt_connection_builder
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -40,6 +42,7 @@ class Device:
 
     def __init__(self, cloud, identity, client_id):
         self.messages: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue()
+        self._lost = threading.Event()
         self._connection = mqtt_connection_builder.mtls_from_bytes(
             endpoint="127.0.0.1",
             port=cloud.state.cloud.mqtt_port,
@@ -51,6 +54,7 @@ class Device:
             reconnect_min_timeout_secs=60,
             ping_timeout_ms=3000,
             keep_alive_secs=30,
+            on_connection_interrupted=lambda **_details: self._lost.set(),
         )
         self._connection.on_message(self._heard)
 
@@ -70,6 +74,27 @@ class Device:
     def publish(self, topic, document):
         message = json.dumps(document)
         self._connection.publish(topic, message, mqtt.QoS.AT_LEAST_ONCE)[0].result(WAIT_SECONDS)
+
+    def may_publish(self, topic, document):
+        """Whether the broker takes it; it ends the connection of who publishes what it may not."""
+        return self._settled(self._connection.publish(topic, json.dumps(document), mqtt.QoS.AT_LEAST_ONCE)[0])
+
+    def may_subscribe(self, topic):
+        """Whether the broker grants it: it refuses, or ends the connection."""
+        return self._settled(self._connection.subscribe(topic, mqtt.QoS.AT_LEAST_ONCE)[0])
+
+    def _settled(self, asked):
+        for _ in range(WAIT_SECONDS * 10):
+            if self._lost.is_set():
+                return False
+            try:
+                asked.result(0.1)
+            except TimeoutError:
+                continue
+            except AwsCrtError:
+                return False
+            return True
+        raise TimeoutError("the broker neither answered nor closed the connection")
 
     def ask(self, topic, document):
         """Publish, and wait for the answer on topic/accepted or topic/rejected."""

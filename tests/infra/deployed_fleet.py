@@ -25,6 +25,13 @@ from tests.infra.paper_fleet import FLEET_TOML, write_release
 REPOSITORY = Path(__file__).parents[2]
 FLEET = "admitted"  # of its own: other tests share this cloud
 PATIENCE_SECONDS = 240.0  # for what takes less than a second on a machine with nothing else to do
+LISTED = "LISTED001"
+TILLS = f"""
+[tills.{LISTED}]
+store = "ST-367"
+stage = "dev"
+terminals = ["T1", "T2"]
+"""
 Found = TypeVar("Found")
 
 
@@ -158,15 +165,15 @@ class DeployedFleet:
         assert "FunctionError" not in answer, answer["Payload"].read()
 
 
-def deploy(cloud: Any, more: str = "") -> DeployedFleet:
-    """The run's one such fleet: the first who asks deploys it. `more` goes into its fleet.toml."""
+def deploy(cloud: Any) -> DeployedFleet:
+    """The run's one such fleet: the first who asks deploys it."""
     clone = shared(cloud) / FLEET
     with locked(shared(cloud) / f"{FLEET}.lock"):
         if not (clone / "deployed").exists():
             clone.mkdir(exist_ok=True)
             shutil.copy(REPOSITORY / "app.py", clone / "app.py")
             text = FLEET_TOML.replace('name = "greentill"', f'name = "{FLEET}"')
-            (clone / "fleet.toml").write_text(text + more)
+            (clone / "fleet.toml").write_text(text + TILLS)
             write_release(clone, "dev")
             write_release(clone, "prod")
             bootstrap(clone, cloud)
