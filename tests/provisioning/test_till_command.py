@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from greentill.console import CommandError
-from greentill.till import kit_command
+from greentill.till_kits import kit_command
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,4 +1,4 @@
-"""What rotations lean on: rules over a named shadow, presence events in order, certificates with their dates."""
+"""What rotations lean on: a named shadow from both of its ends, and certificates with their dates."""
 
 from __future__ import annotations
 
