@@ -178,3 +178,30 @@ def test_a_deployment_that_a_power_cut_interrupts_is_finished_after_the_boot(
     with running(root, fleet.environment()):
         wait_for(lambda: fleet.job_status(deployment, thing)[0] == "SUCCEEDED")
         assert "stdout. running" in log(root, name)
+
+
+def test_a_restart_with_another_pair_in_place_uses_that_one_and_misses_nothing(
+    fleet: Fleet, folder: Path
+) -> None:
+    name = f"com.test.{fleet.names.fleet}"
+    hello(fleet, name, "one")
+    hello(fleet, name, "two", "1.1.0")
+    first = fleet.deploy({name: "1.0.0"})
+    root, thing = fleet.root(folder, "CORE0009"), f"{fleet.names.fleet}-CORE0009"
+    with running(root, fleet.environment()):
+        wait_for((root / "config" / "identity.json").exists)
+        wait_for(lambda: fleet.job_status(first, thing)[0] == "SUCCEEDED")
+    iot = fleet.cloud.client("iot")
+    (old,) = iot.list_thing_principals(thingName=thing)["principals"]
+    new = iot.create_keys_and_certificate(setAsActive=True)
+    iot.attach_policy(policyName=fleet.names.core_policy, target=new["certificateArn"])
+    iot.attach_thing_principal(thingName=thing, principal=new["certificateArn"])
+    iot.detach_thing_principal(thingName=thing, principal=old)
+    iot.detach_policy(policyName=fleet.names.core_policy, target=old)
+    iot.update_certificate(certificateId=old.rpartition("/")[2], newStatus="INACTIVE")
+    (root / "thingCert.crt").write_text(new["certificatePem"])
+    (root / "privKey.key").write_text(new["keyPair"]["PrivateKey"])
+    with running(root, fleet.environment()):
+        second = fleet.deploy({name: "1.1.0"})
+        wait_for(lambda: fleet.job_status(second, thing)[0] == "SUCCEEDED")
+        assert "stdout. two" in log(root, name)

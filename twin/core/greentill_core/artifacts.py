@@ -19,15 +19,22 @@ from .variables import Folders
 _REACH: Final = {"NONE": 0, "OWNER": 0o770, "ALL": 0o777}  # whose permission bits each word covers
 
 
-def ensure(recipe: Recipe, folders: Folders, fetch: Callable[[Artifact], bytes]) -> None:
-    """Put a component version's artifacts in place; what is there with the right digest is kept."""
+def ensure(
+    recipe: Recipe, folders: Folders, fetch: Callable[[Artifact], bytes], *, local: bool = False
+) -> None:
+    """Put a component version's artifacts in place; what is there with the right digest is kept.
+
+    Those of a local deployment have no digest: they lie where the deployment copied them to.
+    """
     folder = folders.artifacts(recipe.name, recipe.version)
     unpacked = folders.unarchived(recipe.name, recipe.version)
     for made in (folder, unpacked):
         _make_readable(made, folders.root / "packages")
     for artifact in recipe.artifacts:
         path = folder / artifact.name
-        if not (path.is_file() and _digest(path.read_bytes()) == artifact.digest):
+        if local:
+            _must_be_there(path, artifact)
+        elif not (path.is_file() and _digest(path.read_bytes()) == artifact.digest):
             data = fetch(artifact)
             if _digest(data) != artifact.digest:
                 raise DeploymentError(
@@ -38,6 +45,14 @@ def ensure(recipe: Recipe, folders: Folders, fetch: Callable[[Artifact], bytes])
         _permit(path, artifact)
         if artifact.unarchive:
             _unpack(path, unpacked / Path(artifact.name).stem, artifact)
+
+
+def _must_be_there(path: Path, artifact: Artifact) -> None:
+    if not path.is_file():
+        text = f"{artifact.uri} is not among the local artifacts"
+        raise DeploymentError(
+            f"{text}: put {path.name} into <artifactDir>/{path.parent.parent.name}/<version>"
+        )
 
 
 def _digest(data: bytes) -> str:

@@ -14,6 +14,7 @@ from . import artifacts, configuration, resolution
 from .data_plane import DataPlane
 from .errors import CoreError, DeploymentError, NotReachableError
 from .ipc_operations import Updates
+from .local_store import ARN, LocalFirst
 from .recipes import Artifact, Recipe, parse
 from .resolution import BUILT_IN, Chosen, built_in
 from .s3 import S3
@@ -35,7 +36,7 @@ class Outcome:
 
 
 class Deployments:
-    """One at a time; the caller sees to that."""
+    """One at a time, from wherever they come."""
 
     def __init__(
         self,
@@ -57,6 +58,8 @@ class Deployments:
         self._changed = changed
         self._log = log
         self._longest = longest_backoff
+        self._resolver = LocalFirst(supervisor.folders, cloud)
+        self._turn = asyncio.Lock()
 
     async def boot(self) -> None:
         """Start what ran last, without any network; a deployment that was cut short is undone first."""
@@ -68,6 +71,10 @@ class Deployments:
 
     async def run(self, document: dict[str, Any]) -> Outcome:
         """Carry the deployment out; retries while the cloud is away, and raises nothing that it expects."""
+        async with self._turn:
+            return await self._run(document)
+
+    async def _run(self, document: dict[str, Any]) -> Outcome:
         try:
             targets, chosen = await self._patiently(lambda: self._prepare(document))
         except CoreError as error:
@@ -82,7 +89,7 @@ class Deployments:
         groups = await asyncio.to_thread(self._cloud.thing_groups)
         targets = resolution.still_apply(self._state.kept.groups, groups)
         targets[resolution.target(document)] = dict(document)
-        chosen = await asyncio.to_thread(resolution.resolve, targets, self._cloud)
+        chosen = await asyncio.to_thread(resolution.resolve, targets, self._resolver)
         for name, found in chosen.items():
             if name in BUILT_IN:
                 continue
@@ -98,7 +105,7 @@ class Deployments:
             return self._cloud.download(self._cloud.artifact_url(found.arn, artifact.uri))
 
         recipe, folders = found.recipe, self._supervisor.folders
-        artifacts.ensure(recipe, folders, fetch)
+        artifacts.ensure(recipe, folders, fetch, local=found.arn == ARN)
         write(folders.recipe(recipe.name, recipe.version), found.text, 0o644)
 
     async def _replace(

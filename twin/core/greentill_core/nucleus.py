@@ -14,6 +14,7 @@ from .health import Health
 from .ipc_operations import Operations, Updates
 from .ipc_server import IpcServer
 from .jobs import Jobs
+from .local import LocalDeployments
 from .mqtt import Mqtt
 from .pubsub import PubSub
 from .s3 import S3
@@ -77,8 +78,9 @@ async def _live(settings: Settings, log: logging.Logger) -> None:
         health = Health(identity.thing, link, state, supervisor=supervisor, seconds=settings.health_seconds)
         board.heard.append(health.broke)
         jobs = Jobs(identity.thing, link, state, carry=deployments.run, finished=health.deployed, log=log)
+        local = LocalDeployments(settings.root, deployments.run, state, log)
         async with asyncio.TaskGroup() as tasks:
-            for part in (link.run(), jobs.run(), health.run()):
+            for part in (link.run(), jobs.run(), health.run(), local.run()):
                 tasks.create_task(part)
     finally:
         await supervisor.close()
