@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from botocore.exceptions import ClientError
 
 from fleet_provisioning import claims, kit_files
@@ -19,6 +18,7 @@ from fleet_provisioning.kits import KitMaker
 from fleet_provisioning.order import Order
 from fleet_provisioning.orders import read_orders
 from fleet_provisioning.registry import Registry
+from greentill.till_kits import kit_command
 
 ORDERS = [Order(f"PI000{number}", "ST-367", "dev") for number in range(1, 4)]
 
@@ -233,12 +233,19 @@ def test_expiry_counts_from_when_the_kit_was_made(account: Any, tmp_path: Path):
     assert account.maker().made_already(ORDERS[0], tmp_path / "PI0001") is None
 
 
-def test_the_command_can_be_asked_what_it_takes():
-    told = subprocess.run(
-        [sys.executable, "-m", "greentill", "till", "kit", "--help"],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    ).stdout
-    assert "--csv" in told
+def test_the_command_ends_with_a_summary_and_can_be_given_again(
+    account: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    account.maker().make(Order("PI0002", "ST-367", "dev"), tmp_path / "elsewhere")
+    file = listed(tmp_path, "PI0001,ST-367,dev,", "PI0002,ST-367,dev,", "PI0003,ST-367,dev,")
+    for summary in (
+        "2 kits made in kits, 0 made already, 1 failed; the same command goes on from here",
+        "0 kits made in kits, 2 made already, 1 failed; the same command goes on from here",
+    ):
+        with pytest.raises(typer.Exit) as ended:
+            kit_command(out_dir=tmp_path / "kits", csv_file=file)
+        told = capsys.readouterr()
+        assert ended.value.exit_code == 1
+        assert " ".join(told.out.replace(f"{tmp_path}/", "").split()) == summary
+        assert "PI0002: serial PI0002 is registered already" in told.err
+        assert "3 of 3 kits" in told.err
