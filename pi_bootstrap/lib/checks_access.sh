@@ -106,13 +106,13 @@ check_state() {
       install -d -o ggc_user -g ggc_group -m 2775 "$STATE_DIR"
     return 0
   fi
-  if [[ $(stat -c %U:%G "$STATE_DIR") != ggc_user:ggc_group ]]; then
-    safe state-owner "$STATE_DIR belongs to $(stat -c %U:%G "$STATE_DIR")" chown ggc_user:ggc_group "$STATE_DIR"
-  fi
   if [[ $(stat -c %a "$STATE_DIR") != 2775 ]]; then
     safe state-mode "$STATE_DIR has mode $(stat -c %a "$STATE_DIR") instead of 2775" chmod 2775 "$STATE_DIR"
   fi
   check_given_back state-owner "$STATE_DIR"
+  if [[ $(stat -c %U:%G "$STATE_DIR") == ggc_user:* && $(stat -c %G "$STATE_DIR") != ggc_group ]]; then
+    safe state-owner "$STATE_DIR belongs to group $(stat -c %G "$STATE_DIR")" chgrp ggc_group "$STATE_DIR"
+  fi
   if [[ -n $(find "$STATE_DIR" -xdev -user ggc_user ! -type l ! -perm -u+rw -print -quit) ]]; then
     safe state-mode "something in $STATE_DIR can't be read or written by ggc_user, who owns it" \
       find "$STATE_DIR" -xdev -user ggc_user ! -type l ! -perm -u+rw -execdir chmod u+rwX '{}' +
@@ -122,7 +122,7 @@ check_state() {
 # -execdir and -links: whoever may write here must not lead root to files elsewhere.
 check_given_back() {
   local code=$1 folder=$2 other
-  other=$(find "$folder" -xdev -mindepth 1 ! -user ggc_user -print -quit)
+  other=$(find "$folder" -xdev ! -user ggc_user -print -quit)
   if [[ -n $other ]]; then
     safe "$code" "$other belongs to $(stat -c %U "$other") instead of ggc_user, and may not be the only one" \
       find "$folder" -xdev ! -user ggc_user '(' -type d -o -links 1 ')' \
@@ -139,9 +139,6 @@ check_work() {
     if [[ ! -d $folder || $name == aws.greengrass.* ]]; then
       continue
     elif [[ $name == "com.${FLEET:-greentill}."* ]]; then
-      if [[ $(stat -c %U "$folder") != ggc_user ]]; then
-        safe work-owner "$folder belongs to $(stat -c %U "$folder")" chown ggc_user:ggc_group "$folder"
-      fi
       check_given_back work-owner "$folder"
     elif [[ -n $(find "$folder" -xdev -user root -print -quit) ]]; then
       unsafe work-owner "$folder holds what belongs to root; $name can't write it unless it asks for RequiresPrivilege" \

@@ -5,7 +5,7 @@
 repair() {
   examine mending
   if [[ $DRY_RUN == yes ]]; then
-    report
+    [[ $CHANGES -gt 0 && ${#CODES[@]} -eq 0 ]] || report
     explained
     [[ $CHANGES -eq 0 && ${#CODES[@]} -eq 0 ]] || exit 1
     return 0
