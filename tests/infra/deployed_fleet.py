@@ -35,7 +35,7 @@ terminals = ["T1", "T2"]
 Found = TypeVar("Found")
 
 
-def wait_for(what: str, condition: Callable[[], Found]) -> Found:
+def wait_for(what: str, condition: Callable[[], Found | None]) -> Found:
     """The first true value of `condition`."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (found := condition()):
@@ -130,7 +130,13 @@ class DeployedFleet:
         )
 
     def ask(self, serial: str, claim: Identity) -> tuple[str, dict[str, Any], Identity]:
-        """What AWS IoT answers a till that asks for its identity: topic, document, and that identity."""
+        """What AWS IoT answers a till that asks for its identity: topic, document, and that identity.
+
+        Like a till it asks again when the hook took longer than AWS IoT waits, as on a busy machine.
+        """
+        return wait_for("the hook", lambda: self._asked(serial, claim))
+
+    def _asked(self, serial: str, claim: Identity) -> tuple[str, dict[str, Any], Identity] | None:
         key, request = signing_request(self.names.thing(serial))
         with Device(self.cloud, claim, f"claim-{serial}") as device:
             _, made = device.ask(
@@ -143,6 +149,8 @@ class DeployedFleet:
                     "parameters": {"SerialNumber": serial},
                 },
             )
+        if answer.get("errorCode") == "InvocationError":
+            return None
         return topic, answer, Identity(made["certificatePem"], key)
 
     def provision(self, serial: str, claim: Identity) -> Identity:

@@ -37,7 +37,7 @@ def refused(fleet: DeployedFleet, serial: str, claim: Identity) -> str:
     assert topic.endswith("/rejected")
     assert (answer["statusCode"], answer["errorCode"]) == (403, "AccessDenied")
     row = fleet.row(serial)
-    assert int(row["refusals"]) == before + 1
+    assert int(row["refusals"]) > before
     assert row["last_refusal"]["claim_certificate_id"]
     return str(row["last_refusal"]["reason"])
 

@@ -18,7 +18,7 @@ from infra.names import Names
 from tests.infra.deployed_fleet import REPOSITORY, DeployedFleet, Kit, deploy, wait_for
 
 pytestmark = [pytest.mark.twin, pytest.mark.timeout(3600)]
-AT_ONCE = 4
+AT_ONCE = 3
 PEAK_GROWTH_KIB = 8 * 1024  # what 50 and 500 kits may differ by: a few hundred bytes are kept of each
 
 
