@@ -1,20 +1,16 @@
 """Starts a component with the Runtime it was built against; waits while that is being installed.
 
-A nucleus gives a component up after three failures in an hour, until the next deployment. So one that has run
-well is started again from here, without end; one that fails at its start is the nucleus's to judge, which
-rolls such a deployment back.
+It then makes way for `edgekit/supervise.py`, which starts the component and takes less memory.
 
 Standard library only, and runs on the machine's own Python: it is what makes a component a few kilobytes.
     python3 -u launcher.py --runtime 1.0.0 edge_components.pos
 """
 
 import argparse
-import ctypes
 import fcntl
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -24,8 +20,6 @@ RUNTIMES = "/var/lib/greentill/runtime"
 POLL_SECONDS = 0.5
 REMIND_SECONDS = 60.0
 WELL_AFTER_SECONDS = 20.0
-LONGEST_PAUSE_SECONDS = 30.0
-PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -41,50 +35,11 @@ def main() -> None:
     python = str(runtime / "venv" / "bin" / "python")
     code = compiled(Path(__file__).resolve().parent, runtime / "code" / arguments.module, python)
     environment = dict(os.environ, PYTHONPATH=str(code))
+    supervise = str(code / "edge_components" / "edgekit" / "supervise.py")
     # -P: the working folder is not searched, so nothing that lies there takes the place of our package
-    sys.exit(
-        keep_running([python, "-P", "-u", "-m", arguments.module, *rest], environment, arguments.well_after)
-    )
-
-
-def keep_running(command: list[str], environment: dict[str, str], well_after: float) -> int:
-    """Run `command` until this is ended, or it fails before it ever ran well; its exit status.
-
-    A component that ends with 0 without being asked wants to start afresh.
-    """
-    libc = ctypes.CDLL(None)
-    child: subprocess.Popen[bytes] | None = None
-    ending = False
-
-    def end(number: int, _frame: object) -> None:
-        nonlocal ending
-        ending = True
-        if child is not None:
-            child.send_signal(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    well, pause = False, 0.0
-    while not ending:
-        began = time.monotonic()
-        child = subprocess.Popen(
-            command,
-            env=environment,
-            close_fds=False,
-            # it must not outlive this process; and there are no threads here
-            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509
-        )
-        if ending:
-            child.terminate()
-        status = child.wait()
-        ran_well = time.monotonic() - began >= well_after
-        well = well or ran_well
-        if ending or (status != 0 and not well):
-            return status if status >= 0 else 128 - status
-        pause = 0.0 if ran_well else min(LONGEST_PAUSE_SECONDS, max(0.5, pause * 2))
-        print(f"It ended with {status}: starting it again in {pause:g} s.", file=sys.stderr, flush=True)  # noqa: T201
-        time.sleep(pause)
-    return 0
+    command = [python, "-P", "-u", "-m", arguments.module, *rest]
+    here = [sys.executable, "-P", "-S", "-u", supervise, str(arguments.well_after)]
+    os.execve(here[0], [*here, *command], environment)  # noqa: S606 - no shell is what is wanted
 
 
 def compiled(artifact: Path, folder: Path, python: str) -> Path:

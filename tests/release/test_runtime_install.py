@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,6 +152,9 @@ def component(tmp_path: Path) -> Path:
         "time.sleep(60)\n"
     )
     (folder / "launcher.py").write_text(LAUNCHER.read_text())
+    edgekit = LAUNCHER.parent / "edgekit"
+    (package.parent / "edgekit").mkdir()
+    shutil.copyfile(edgekit / "supervise.py", package.parent / "edgekit" / "supervise.py")
     return folder
 
 
@@ -262,7 +266,7 @@ def test_a_component_is_compiled_once_and_not_at_every_start(component: Path, re
     probe(component, seconds=60)
     code = where_it_runs(component, ready)
     compiled = list(code.rglob("*.pyc"))
-    assert {path.name.partition(".")[0] for path in compiled} == {"__init__", "__main__"}
+    assert {path.name.partition(".")[0] for path in compiled} == {"__init__", "__main__", "supervise"}
     assert (code / "edge_components/probe/__main__.py").read_bytes() == (
         component / "edge_components/probe/__main__.py"
     ).read_bytes()
@@ -328,6 +332,38 @@ def test_a_component_that_ends_by_itself_is_started_afresh(component: Path, read
     finally:
         child.send_signal(signal.SIGTERM)
         child.communicate(timeout=120)
+
+
+def test_a_launcher_that_is_told_to_end_while_it_waits_to_start_again_ends(
+    component: Path, ready: Path
+) -> None:
+    probe(component, seconds=0, status=0)
+    child = start(component, ready)
+    assert child.stderr is not None
+    while "starting it again in 2 s" not in child.stderr.readline():
+        pass
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=120)
+    assert child.returncode == 0
+
+
+def test_a_component_that_is_told_to_end_as_it_starts_ends(component: Path, ready: Path) -> None:
+    """However early: nothing is lost between the launcher and what it starts."""
+    probe(component, seconds=600)
+    for moment in (0.0, 0.05, 0.1, 0.15, 0.2, 0.3):
+        child = start(component, ready)
+        time.sleep(moment)
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=120)
+        assert child.returncode is not None
+
+
+def test_a_program_that_is_not_there_is_said_so(component: Path, ready: Path) -> None:
+    supervise = component / "edge_components" / "edgekit" / "supervise.py"
+    argv = [sys.executable, "-P", "-S", str(supervise), "20", str(ready / "nothing")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 127
+    assert "does not start" in done.stderr
 
 
 def test_no_component_outlives_a_launcher_that_is_killed(component: Path, ready: Path) -> None:
