@@ -141,7 +141,6 @@ install_till() {
     say "step     $number/${#STEPS[@]} ${step%%:*}"
     doing "${step%%:*}"
     "${step#*:}"
-    settle
   done
   if [[ $CHANGES -eq 0 ]]; then
     say "finished: $THING was set up already, nothing was changed"

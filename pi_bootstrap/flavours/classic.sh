@@ -27,6 +27,11 @@ flavour_preflight() {
   fi
 }
 
+# What an offline bundle holds of this nucleus, and whether a file of it may be used.
+flavour_downloads() { printf '%s\n' "greengrass-$NUCLEUS_VERSION.zip" "$PLUGIN_NAME"; }
+
+flavour_check_download() { classic_verify "$1"; }
+
 # The mark says that the installer came to its end: from then on only the service provisions.
 flavour_install() {
   if flavour_provisioned && systemctl cat greengrass.service >/dev/null 2>&1; then
@@ -63,7 +68,7 @@ classic_install() (
   java "-Droot=$GREENGRASS_ROOT" -Dlog.store=FILE -jar "$scratch/nucleus/lib/Greengrass.jar" \
     --trusted-plugin "$GREENGRASS_ROOT/fleetprovisioning.jar" --init-config "$scratch/config.yaml" \
     --component-default-user ggc_user:ggc_group --setup-system-service true
-  sync
+  sync --file-system "$GREENGRASS_ROOT"
   : >"$GREENGRASS_ROOT/installed"
 )
 

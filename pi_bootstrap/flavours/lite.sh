@@ -51,13 +51,19 @@ flavour_install() (
   systemctl restart greengrass-lite.target
 )
 
-lite_package() {
-  fetch "greengrass-lite-$NUCLEUS_VERSION-$(dpkg --print-architecture).deb" "$1"
-  [[ -n ${LITE_SHA256:-} ]] || return 0
+# What an offline bundle holds of this nucleus, and whether a file of it may be used.
+flavour_downloads() { printf 'greengrass-lite-%s-%s.deb\n' "$NUCLEUS_VERSION" "$(dpkg --print-architecture)"; }
+
+flavour_check_download() {
   if ! sha256sum --check --status <<<"$LITE_SHA256  $1"; then
     printf 'The package of nucleus lite is not the one that LITE_SHA256 names: it is not installed.\n' >&2
     return 1
   fi
+}
+
+lite_package() {
+  fetch "$(flavour_downloads)" "$1"
+  [[ -z ${LITE_SHA256:-} ]] || flavour_check_download "$1"
 }
 
 lite_config() {

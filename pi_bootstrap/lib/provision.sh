@@ -46,6 +46,7 @@ destroy_claim() {
     note "AWS IoT doesn't accept the new certificate yet, so the claim's key stays: run this again later"
     return 0
   fi
+  [[ $DRY_RUN == yes ]] || sync --file-system "$(flavour_certificate)" # on the card before the only other way goes
   local copies=("$GREENGRASS_ROOT/claim-certs/$CLAIM_KEY") copy
   if [[ $KEEP_KIT == no ]]; then
     copies+=("$KIT_DIR/$CLAIM_KEY")

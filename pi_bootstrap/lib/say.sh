@@ -37,15 +37,6 @@ change() {
   say "done     $what"
 }
 
-# What a step changed is on the card before the next one begins.
-SETTLED=0
-settle() {
-  if [[ $CHANGES -gt $SETTLED && $DRY_RUN == no ]]; then
-    sync
-    SETTLED=$CHANGES
-  fi
-}
-
 open_log() {
   # doctor changes nothing, and must work where nothing can be written
   if [[ $DRY_RUN == yes || $COMMAND == doctor ]]; then

@@ -25,6 +25,8 @@ def dry_run(
     for name, body in {
         "id": '[ "$1" = -u ] && echo 0 || exec /usr/bin/id "$@"',
         "uname": f"echo {machine}",
+        "curl": "exit 0",  # the network is tried in test_preflight_on_machine
+        "getent": "exit 0",
     }.items():
         (tools / name).write_text(f"#!/bin/sh\n{body}\n")
         (tools / name).chmod(0o755)
