@@ -22,6 +22,11 @@ def of_core(folder: Path) -> logging.Logger:
     return log
 
 
+def of_state(log: logging.Logger, component: str, state: str) -> None:
+    """A change of state in classic's words, which people and tools look for."""
+    log.info("service-set-state. {serviceName=%s, newState=%s}", component, state)
+
+
 def of_component(folder: Path, name: str) -> logging.Logger:
     """The log of a component, in a file of its own."""
     return _open(f"component.{folder}.{name}", folder / f"{name}.log")

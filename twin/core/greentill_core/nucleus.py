@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 
-from . import provisioning
+from . import logs, provisioning
 from .credentials import Credentials, TokenExchangeServer
 from .data_plane import DataPlane
 from .deployments import Deployments
@@ -46,6 +46,7 @@ async def _live(settings: Settings, log: logging.Logger) -> None:
     identity = await provisioning.ensure(settings, log)
     state = StateFile(settings.configuration_folder / "state.json")
     board, updates = Board(), Updates()
+    board.heard.append(lambda name, state: logs.of_state(log, name, state))
     pubsub = PubSub(state.configuration)
     supervisors: list[Supervisor] = []
 

@@ -1,0 +1,98 @@
+"""What doctor reads and writes, without a machine: logs, versions of Java, JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from twin.core.greentill_core import logs
+from twin.core.greentill_core.states import State
+
+LIB = Path(__file__).resolve().parents[2] / "pi_bootstrap" / "lib"
+
+
+def bash(script: str, **environment: str) -> str:
+    parts = (
+        "say",
+        "doctor",
+        "repair",
+        "checks_access",
+        "checks_machine",
+        "checks_identity",
+        "checks_nucleus",
+    )
+    sources = "".join(f"source {LIB}/{part}.sh; " for part in parts)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", sources + script],
+        env={"PATH": os.environ["PATH"], "JSON": "yes", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_component_counts_as_broken_only_while_that_is_its_last_state(tmp_path: Path):
+    log = logs.of_core(tmp_path / "logs")
+    for name, state in (
+        ("com.greentill.Pos", State.BROKEN),
+        ("com.greentill.Sync", State.BROKEN),
+        ("com.greentill.Pos", State.RUNNING),
+    ):
+        logs.of_state(log, name, state)
+    classic = "2026-11-21T14:00:00Z [INFO] (pool-2-thread-9) com.greentill.Heartbeat: service-set-state."
+    with (tmp_path / "logs" / "greengrass.log").open("a") as file:
+        file.write(
+            classic + " {serviceName=com.greentill.Heartbeat, currentState=ERRORED, newState=BROKEN}\n"
+        )
+    told = bash("broken_components", GREENGRASS_ROOT=str(tmp_path))
+    assert told.split() == ["com.greentill.Heartbeat", "com.greentill.Sync"]
+
+
+@pytest.mark.parametrize(
+    ("says", "code"),
+    [
+        ('openjdk version "17.0.13" 2024-10-15', None),
+        ('java version "1.8.0_402"', None),
+        ('java version "1.7.0_80"', "java-old"),
+        ("no version at all", "java-old"),
+    ],
+)
+def test_a_java_that_is_too_old_for_the_classic_nucleus_is_found(tmp_path: Path, says: str, code: str | None):
+    java = tmp_path / "java"
+    java.write_text(f"#!/bin/sh\necho '{says}' >&2\n")
+    java.chmod(0o755)
+    script = "FLAVOUR_PACKAGES=(default-jdk-headless); check_java; report"
+    found = json.loads(bash(script, PATH=f"{tmp_path}:{os.environ['PATH']}"))
+    assert [finding["code"] for finding in found["findings"]] == ([code] if code else [])
+
+
+def test_a_missing_java_matters_to_the_classic_nucleus_alone(tmp_path: Path):
+    for package, codes in (("default-jdk-headless", ["java-missing"]), ("libevent", [])):
+        tools = tmp_path / package
+        tools.mkdir()
+        for tool in ("bash", "sed"):
+            (tools / tool).symlink_to(f"/bin/{tool}")
+        found = json.loads(bash(f"FLAVOUR_PACKAGES=({package}); check_java; report", PATH=str(tools)))
+        assert [finding["code"] for finding in found["findings"]] == codes
+
+
+def test_any_file_name_comes_out_as_json():
+    name = 'a "b" \\ c\n\t\x01 ü'
+    found = json.loads(bash('unsafe odd "$NAME" "$(quoted rm "$NAME")"; report', NAME=name, LC_ALL="C.UTF-8"))
+    assert found["ok"] is False
+    assert found["findings"][0]["message"].startswith('a "b" \\ c')
+
+
+def test_a_check_that_can_not_be_done_is_a_finding_and_the_others_go_on(tmp_path: Path):
+    checks = "settings space read_only noexec clock update_files"
+    defined = "; ".join(f"check_{name}() {{ :; }}" for name in checks.split())
+    script = f"{defined}; check_space() {{ false; }}; examine looking; report"
+    found = json.loads(bash(script, ETC_DIR=str(tmp_path), GREENGRASS_ROOT=str(tmp_path / "none")))
+    assert [finding["code"] for finding in found["findings"]] == ["check-failed"]
