@@ -121,6 +121,13 @@ def test_a_refusal_is_counted_and_logged_with_its_reason(
     assert reason in capsys.readouterr().out
 
 
+def test_a_kit_can_not_make_certificates_without_end(registry: Any) -> None:
+    registry.put_item(Item=row(certificate_ids=[f"{number:064}" for number in range(hook.MOST_TRIES - 1)]))
+    assert hook.handle(request(), None)["allowProvisioning"]
+    assert hook.handle(request(certificateId="b" * 64), None) == {"allowProvisioning": False}
+    assert "never heard from" in stored(registry)["last_refusal"]["reason"]
+
+
 @pytest.mark.parametrize("serial", ["UNKNOWN01", "LOBBY 0001", "", "A" * 33])
 def test_an_unknown_serial_is_refused_and_leaves_no_row(registry: Any, serial: str) -> None:
     assert hook.handle(request(parameters={"SerialNumber": serial}), None) == {"allowProvisioning": False}

@@ -20,6 +20,9 @@ SERIAL = re.compile(r"[A-Za-z0-9]{4,32}")
 PARAMETERS = {"SerialNumber", "AWS::IoT::Certificate::Id"}
 REFUSED: dict[str, Any] = {"allowProvisioning": False}
 
+# Each try makes a certificate: a till that can't keep one, or a copied kit, has to end somewhere.
+MOST_TRIES = 50
+
 # A slow answer is a refused one, so there is time for one more try and no longer wait.
 FAST = Config(connect_timeout=1, read_timeout=1.5, retries={"total_max_attempts": 2})
 
@@ -64,6 +67,8 @@ def admitted_row(table: Any, thing: str, event: Mapping[str, Any], *, now: int) 
         raise RefusedError("the claim belongs to another kit")
     if int(row.get("claim_expires_at", 0)) <= now:
         raise RefusedError("the claim has expired")
+    if len(row.get("certificate_ids", [])) >= MOST_TRIES:
+        raise RefusedError(f"the kit was used {MOST_TRIES} times and its till was never heard from")
     _note_certificate(table, thing, event)
     return row
 
