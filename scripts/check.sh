@@ -18,7 +18,7 @@ step() { # name, command...
   fi
 }
 
-shell_files() { git ls-files '*.sh' '.ci/run'; }
+shell_files() { git ls-files '*.sh' '.ci/run' 'pi_bootstrap/root/greentill-helper'; }
 
 no_registry_host() {
   ! git ls-files -z | xargs -0 grep -InE '(py[p]i|pythonh[o]sted|npm[j]s|deb[i]an)\.(org|com)/|registry\.n[p]m|extra-i[n]dex' | cut -c1-140 | grep .
