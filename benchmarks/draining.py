@@ -14,7 +14,7 @@ ROUNDS = 3
 
 
 def measure(workshop: Workshop) -> Iterator[Figure]:
-    sales = workshop.size(2_000, 100_000)
+    sales = workshop.size(5_000, 100_000)
     workshop.say(f"a backlog of {sales:,} sales")
     till = ledgers.make(workshop.scratch / "till", sales)
     with account(workshop.scratch / "cloud", fleet="bench") as found:
