@@ -75,13 +75,17 @@ class Ipc:
 
         self._subscribe("SubscribeToIoTCore", {"topicName": topic, "qos": "1"}, event, lost)
 
-    def watch_updates(self, defer_milliseconds: Callable[[], int]) -> None:
-        """Ask, before a component update, how long it should wait; 0 lets it go on. Absent on lite."""
+    def watch_updates(self, defer_milliseconds: Callable[[str], int]) -> None:
+        """Ask, before a deployment updates components, how long it should wait; 0 lets it go on.
+
+        The nucleus asks again after that time, with the same deployment id. Absent on lite.
+        """
 
         def decide(event: Answer) -> None:
             update = event.get("preUpdateEvent")
             if update:
-                wait = {"deploymentId": update["deploymentId"], "recheckAfterMs": defer_milliseconds()}
+                deployment = update["deploymentId"]
+                wait = {"deploymentId": deployment, "recheckAfterMs": defer_milliseconds(str(deployment))}
                 self._connection.send("DeferComponentUpdate", wait)
 
         self._subscribe("SubscribeToComponentUpdates", {}, decide, lambda: None)

@@ -17,11 +17,13 @@ from edge_components.edgekit import config, ipc
 
 from .access.slow_clients import BoundedProtocol
 from .api import create
+from .clock import Clock
 from .database import check_library
 from .errors import NotSellingError
 from .nucleus import Nucleus
 from .settings import Settings
 from .till import Till
+from .updates import Updates
 
 _MOST_FILES = 65_536
 _log = logging.getLogger("pos")
@@ -40,7 +42,7 @@ def main() -> None:
     except NotSellingError as error:
         sys.exit(error.message)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    nucleus = Nucleus(os.environ, settings.quiet_seconds)
+    nucleus = Nucleus(os.environ, Updates(settings, Clock().boot_id))
     till = Till(settings, committed=nucleus.committed)
     gc.freeze()  # what was imported stays: a collection in the middle of a sale need not look at it
     uvicorn.run(

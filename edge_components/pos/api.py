@@ -34,11 +34,12 @@ def create(till: Till, nucleus: Nucleus) -> FastAPI:
     def follow(settings: Settings) -> None:
         till.use(settings)
         access.use(settings)
-        nucleus.quiet_seconds = settings.quiet_seconds
+        nucleus.updates.use(settings)
 
     rules = LiveRules(till.settings, follow)
     printer = Printer()
     nucleus.follow_configuration(rules.take)
+    nucleus.updates.local = till.local_time
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

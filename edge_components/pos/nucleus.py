@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from edge_components.edgekit import ipc
 from edge_components.edgekit.backoff import Backoff
+
+from .updates import Updates
 
 WAKE_TOPIC = "greentill/ledger/wake"
 _log = logging.getLogger("pos.nucleus")
@@ -18,14 +19,13 @@ _log = logging.getLogger("pos.nucleus")
 class Nucleus:
     """Wakes the ledger's readers after commits, and lets component updates wait for a quiet moment."""
 
-    def __init__(self, environment: Mapping[str, str], quiet_seconds: float) -> None:
+    def __init__(self, environment: Mapping[str, str], updates: Updates) -> None:
         self._environment = environment
-        self.quiet_seconds = quiet_seconds
+        self.updates = updates
         self._due = threading.Event()
         self._stopping = threading.Event()
         self._degraded = ipc.Degraded(_log)
         self._connection: ipc.Ipc | None = None
-        self._last_activity = float("-inf")
         self._reconfigure: Callable[[Mapping[str, Any]], None] | None = None
         self._stale = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nucleus", daemon=True)
@@ -49,12 +49,7 @@ class Nucleus:
 
     def busy(self) -> None:
         """A basket is open or being paid."""
-        self._last_activity = time.monotonic()
-
-    def defer_milliseconds(self) -> int:
-        """How long a component update should still wait for the till to be quiet."""
-        wait = self._last_activity + self.quiet_seconds - time.monotonic()
-        return int(max(0.0, wait) * 1_000)
+        self.updates.busy()
 
     def _run(self) -> None:
         backoff = Backoff(base=1, cap=60)
@@ -78,7 +73,7 @@ class Nucleus:
                 raise ipc.IpcError("there is no nucleus")
             self._connection = connection
             try:
-                connection.watch_updates(self.defer_milliseconds)
+                connection.watch_updates(self.updates.wait_milliseconds)
             except ipc.IpcError as error:
                 self._degraded.say("updates do not wait for a quiet moment", error)
             self._watch_configuration(connection)

@@ -38,6 +38,10 @@ class Settings:
     machine_id_path: Path = Path("/etc/machine-id")
     # An update of components waits until nothing was rung up for this long; 0 lets it go on at once.
     quiet_seconds: float = limits(15.0, minimum=0, maximum=600)
+    # When updates may come, as in `opening_hours`: {"daily": "02:00-05:00"}; empty for any hour.
+    update_window: dict[str, str] = field(default_factory=dict)
+    # Updates wait for open baskets only, whatever the window says.
+    urgent_updates: bool = False
     # Terminals on the shop's network, over TLS: off while there is no host. Names go into the certificate.
     lan_host: str = ""
     lan_port: int = limits(8443, minimum=1, maximum=65535)

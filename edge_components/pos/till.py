@@ -189,6 +189,13 @@ class Till:
         """The time, where the clock is synchronized."""
         return self._clock.now() if self._clock.synchronized() else None
 
+    def local_time(self) -> datetime | None:
+        """The store's time, where there is a store and the clock is synchronized."""
+        now = self.trusted_now()
+        return (
+            None if now is None or self.assignment is None else now.utc.astimezone(self.assignment.time_zone)
+        )
+
     def today(self) -> str:
         """The business date that the next record would carry."""
         assignment, writer = self.ready()

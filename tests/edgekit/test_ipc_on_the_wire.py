@@ -159,7 +159,7 @@ def test_a_configuration_is_read_and_an_update_is_deferred_from_within_its_event
     running, path = nucleus
     mine = connected(path)
     assert mine.configuration() == {"a": 1}
-    mine.watch_updates(lambda: 4_000)
+    mine.watch_updates(lambda _deployment: 4_000)
     pause = threading.Event()
     for _ in range(6_000):
         if running.heard[-1].payload and b"recheckAfterMs" in running.heard[-1].payload:

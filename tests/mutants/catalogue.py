@@ -8,6 +8,8 @@ POWER = "tests/faults/test_power_cuts.py::"
 DISKS = "tests/faults/test_faulty_disks.py::"
 SELLING = "tests/pos/test_pos_selling.py::"
 MODEL = "tests/pos/test_pos_ledger_model.py::"
+CHECKING = "tests/pos/test_pos_checking.py::"
+CLOUD_HEADS = "tests/pos/test_pos_cloud_heads.py::"
 OUTAGES = "tests/pos/test_pos_outages.py::"
 FORMAT = "tests/edgekit/test_record_format.py::"
 PARTS = "tests/edgekit/test_edgekit_parts.py::"
@@ -359,10 +361,7 @@ MUTANTS = (
         "edge_components/pos/database.py",
         "if unread and int(unread[1])",
         "if False and int(unread[1])",
-        (
-            "tests/pos/test_pos_checking.py"
-            "::test_a_disk_that_gives_no_answer_is_told_and_asked_again_and_is_no_damage",
-        ),
+        (f"{CHECKING}test_a_disk_that_gives_no_answer_is_told_and_asked_again_and_is_no_damage",),
     ),
     Mutant(
         "a restored card that sold beyond the cloud's head goes unnoticed",
@@ -370,9 +369,6 @@ MUTANTS = (
         "edge_components/pos/cloud_heads.py",
         "return bool(row[0] != head.hash)",
         "return False",
-        (
-            "tests/pos/test_pos_cloud_heads.py"
-            "::test_a_restored_card_that_sold_beyond_the_clouds_head_begins_a_new_epoch_once",
-        ),
+        (f"{CLOUD_HEADS}test_a_restored_card_that_sold_beyond_the_clouds_head_begins_a_new_epoch_once",),
     ),
 )

@@ -24,10 +24,12 @@ def _served() -> dict[str, object]:
     from edge_components.pos.api import create
     from edge_components.pos.nucleus import Nucleus
     from edge_components.pos.till import Till
+    from edge_components.pos.updates import Updates
 
     values = config.build(Settings, {"data_dir": "/nonexistent"}).settings
     till = Till(values, committed=lambda: None)
-    found: dict[str, object] = json.loads(json.dumps(create(till, Nucleus({}, 0)).openapi()))
+    app = create(till, Nucleus({}, Updates(values, "boot")))
+    found: dict[str, object] = json.loads(json.dumps(app.openapi()))
     return found
 
 

@@ -13,6 +13,7 @@ from edge_components.edgekit import ipc
 from edge_components.pos.nucleus import WAKE_TOPIC
 from tests.core.core_under_test import Core, with_core
 from tests.pos.pos_process import Pos, free_port, sale
+from tests.pos.waiting import wait_for
 
 POS = "com.greentill.Pos"
 READER = "com.test.Reader"
@@ -81,6 +82,10 @@ def test_an_update_waits_for_a_quiet_moment(pos, beside_core):
         assert wanted_wait(core) == 0
         pos.sell(sale())
         assert wanted_wait(core) > 500_000
+        before = core.state.configuration(POS)
+        core.state.set_configuration(POS, {**before, "quiet_seconds": "0"})
+        core.loop.call_soon_threadsafe(core.operations.configuration_changed, POS, ["quiet_seconds"])
+        wait_for(lambda: wanted_wait(core) == 0, pos.log)
 
     beside_core(test)
 

@@ -11,14 +11,14 @@ _CLOSED = "closed"
 Span = tuple[time, time]
 
 
-def problems(hours: Mapping[str, str]) -> list[str]:
+def problems(hours: Mapping[str, str], setting: str = "opening_hours") -> list[str]:
     """A sentence for each entry that cannot be read; such a day has no hours and nobody is refused on it."""
     found = []
     for day, text in hours.items():
         if day.lower() not in (*_DAYS, _DAILY):
-            found.append(f"opening_hours: {day} is not a day; known are {', '.join(_DAYS)} and {_DAILY}")
+            found.append(f"{setting}: {day} is not a day; known are {', '.join(_DAYS)} and {_DAILY}")
         elif _spans(text) is None:
-            found.append(f'opening_hours: {day} = {text!r} is not "07:00-22:00" or "{_CLOSED}"')
+            found.append(f'{setting}: {day} = {text!r} is not "07:00-22:00" or "{_CLOSED}"')
     return found
 
 

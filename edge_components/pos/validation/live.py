@@ -85,6 +85,7 @@ class LiveRules:
     def _usable(self, settings: Settings) -> Mapping[str, str]:
         """The tax rates that are numbers; whatever else is wrong is told."""
         self._tell(hours.problems(settings.rules.opening_hours))
+        self._tell(hours.problems(settings.update_window, "update_window"))
         self._tell(barcodes.problems(settings.barcode_patterns))
         usable = {}
         for code, rate in settings.tax_rates.items():
