@@ -40,6 +40,7 @@ class TillAgainstModel(RuleBasedStateMachine):
         self.refunds = can_refund(self.world.pos)
         self.image: Path | None = None
         self.restored = False
+        self.days = 0
 
     def _up(self) -> None:
         if self.world.pos.process is None:
@@ -56,6 +57,8 @@ class TillAgainstModel(RuleBasedStateMachine):
     def retry(self, pick: int) -> None:
         sent = list(self.world.owed.sent.items())
         sale_id, (path, body) = sent[pick % len(sent)]
+        if self.world.grown_old(sale_id):
+            return
         if path == "/v1/sales" or sale_id in self.world.owed.told:
             self.world.send(path, sale_id, body)
         self._up()
@@ -63,10 +66,15 @@ class TillAgainstModel(RuleBasedStateMachine):
     @precondition(lambda self: self.refunds and self.world.owed.told)
     @rule(pick=st.integers(0, 1_000))
     def refund(self, pick: int) -> None:
-        sales = [one for one in self.world.ledger() if one["kind"] == "sale"]
+        sales = [
+            one
+            for one in self.world.ledger()
+            if one["kind"] == "sale" and not self.world.grown_old(one["sale_id"])
+        ]
         if sales:
-            refund_id = str(uuid_utils.uuid7())
-            self.world.send("/v1/refunds", refund_id, body_of_refund(refund_id, sales[pick % len(sales)]))
+            sale, refund_id = sales[pick % len(sales)], str(uuid_utils.uuid7())
+            refusal = None if self.world.left_to_refund(sale) else "refund_exceeds_sale"
+            self.world.send("/v1/refunds", refund_id, body_of_refund(refund_id, sale), refusal=refusal)
         self._up()
 
     @rule()
@@ -111,7 +119,14 @@ class TillAgainstModel(RuleBasedStateMachine):
 
     @rule(days=st.sampled_from([-400, -1, 0, 1, 2]))
     def move_the_clock(self, days: int) -> None:
-        self.world.control.move_clock(days * DAY)
+        self.world.control.move_clock((self.days + days) * DAY)
+
+    @rule(aggregator_lags=st.integers(0, 12))
+    def more_than_a_year_goes_by(self, aggregator_lags: int) -> None:
+        self.world.control.set_clock()
+        self.days += 1_000
+        self.world.control.move_clock(self.days * DAY)
+        self.world.grow_old(aggregator_lags)
 
     @rule(names=st.lists(st.sampled_from(sorted(FAULTS)), max_size=6))
     def the_cloud_will_fail(self, names: list[str]) -> None:
@@ -128,6 +143,10 @@ class TillAgainstModel(RuleBasedStateMachine):
     @rule(losing_state=st.booleans())
     def restart_sync(self, losing_state: bool) -> None:
         self.world.sync.restart(losing_state=losing_state)
+
+    @rule(pages=st.integers(0, 3), rest=st.integers(0, 4_095))
+    def tear_the_state_of_sync(self, pages: int, rest: int) -> None:
+        self.world.tear_state(pages * 4_096 + rest)
 
     @invariant()
     def what_was_told_is_in_the_ledger_once(self) -> None:

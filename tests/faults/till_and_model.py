@@ -14,15 +14,19 @@ from typing import Any
 import httpx
 
 from edge_components.edgekit import record
+from edge_components.edgekit.files import write_json
 from edge_components.edgekit.ledger import LedgerReader, LedgerUnavailableError
 from edge_components.sync.errors import Kind, classify
+from edge_components.sync.progress import Cursor
 from tests.faults import disk
 from tests.faults.image import Disk, materialise
 from tests.faults.till_on_disk import FaultyPos, all_records
-from tests.faults.zygote import Zygote
+from tests.faults.zygote import KEPT, Zygote
 from tests.sync.faulty_proxy import FaultyProxy
 from tests.sync.till import Till, make_till
 
+KEPT_RECORDS = 4
+PATIENCE = 120.0  # seconds
 LEDGER = ("ledger.db", "ledger.db-wal", "ledger.db-shm")
 
 
@@ -33,6 +37,7 @@ class Owed:
     told: dict[str, str] = field(default_factory=dict)  # the id of a sale or refund to its record's hash
     sent: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)  # to path and body
     doubtful: set[str] = field(default_factory=set)
+    passed: dict[str, str | None] = field(default_factory=dict)  # canonical records that may go, to their ids
     delivered: set[str] = field(default_factory=set)  # canonical records
 
 
@@ -41,7 +46,8 @@ class World:
 
     def __init__(self, folder: Path, zygote: Zygote, aws: Any, proxy: FaultyProxy) -> None:
         self.folder, self.proxy = folder, proxy
-        self.pos = FaultyPos(folder, zygote)
+        proxy.seen.clear()
+        self.pos = FaultyPos(folder, zygote, retention_check_seconds=0.05)
         self.control = disk.Control(folder / "control")
         self.owed = Owed()
         self._starts = 0
@@ -53,11 +59,15 @@ class World:
         self._starts += 1
         self._journal = self.folder / f"journal-{self._starts}"
         self._before = Disk(self.pos.data)
-        self.pos.environment = disk.environment(self.pos.data, journal=self._journal, control=self.control)
+        recorded = disk.environment(self.pos.data, journal=self._journal, control=self.control)
+        self.pos.environment = {**recorded, KEPT: str(KEPT_RECORDS)}
         self.pos.start()
 
-    def send(self, path: str, sale_id: str, body: dict[str, Any]) -> None:
-        """Post something that has an id, once; what the till says goes into the model."""
+    def send(self, path: str, sale_id: str, body: dict[str, Any], *, refusal: str | None = None) -> None:
+        """Post something that has an id, once; what the till says goes into the model.
+
+        `refusal`: the code with which the till must refuse it, unless it has it already.
+        """
         owed = self.owed
         known = owed.told.get(sale_id)
         owed.sent[sale_id] = (path, body)
@@ -70,6 +80,10 @@ class World:
             self.pos.kill()
             return
         if answer.status_code == 503:
+            return
+        if refusal is not None and sale_id not in self.recorded():
+            assert answer.json()["error"]["code"] == refusal, answer.text
+            owed.doubtful.discard(sale_id)
             return
         assert answer.status_code in (200, 201), answer.text
         assert known is None or (answer.status_code, answer.json()["hash"]) == (200, known)
@@ -85,6 +99,15 @@ class World:
         for name in LEDGER:
             (self.pos.data / name).unlink(missing_ok=True)
         materialise({name: image[name] for name in LEDGER if name in image}, self.pos.data)
+        self.sync.start()
+
+    def tear_state(self, size: int) -> None:
+        """sync.db is cut off there by a power cut, its log gone; the till itself goes on."""
+        self.sync.stop()
+        path = self.sync.settings.database
+        path.write_bytes(path.read_bytes()[:size])
+        for suffix in ("-wal", "-shm"):
+            path.with_name(f"sync.db{suffix}").unlink(missing_ok=True)
         self.sync.start()
 
     def card_image(self) -> Path:
@@ -113,6 +136,47 @@ class World:
                 except Exception as error:  # noqa: BLE001 - the worker's part
                     assert classify(error) is not Kind.OWN, repr(error)
 
+    def grow_old(self, aggregator_lags: int) -> None:
+        """More than the kept days have passed: what both sinks and a slower aggregator have must go."""
+        with LedgerReader(self.pos.data / "ledger.db") as reader:
+            passed = Cursor(self.sync.settings.cursor, reader, self.sync.state).passed()
+        if passed is None:
+            return
+        counted = (passed[0], max(1, passed[1] - aggregator_lags))
+        found = self.ledger()
+        for one in found:
+            if (one["epoch"], one["seq"]) <= counted:
+                self.owed.passed[record.canonical(one).decode()] = one["sale_id"]
+                self.owed.told.pop(one["sale_id"], None)
+        (self.pos.data / "cursors").mkdir(exist_ok=True)
+        for consumer, (epoch, seq) in (("aggregator", counted), ("sync", passed)):
+            place = {"epoch": epoch, "seq": seq, "time": "t"}
+            write_json(self.pos.data / "cursors" / f"{consumer}.json", place)
+        upto = min(counted, (found[-1]["epoch"], found[-1]["seq"] - KEPT_RECORDS))
+        due = [one for one in found if (one["epoch"], one["seq"]) <= upto]
+        while due and not due[-1]["clock_synchronized"]:
+            due.pop()
+        self._until_the_oldest_is(found[len(due)])
+
+    def _until_the_oldest_is(self, wanted: dict[str, Any]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while self.ledger()[0] != wanted:
+            assert time.monotonic() < deadline, "what is old and passed by everyone stays"
+            time.sleep(0.02)
+
+    def grown_old(self, sale_id: str) -> bool:
+        """Whether every consumer has passed it, so that it can go at any time."""
+        return sale_id in self.owed.passed.values()
+
+    def recorded(self) -> set[str]:
+        return {one["sale_id"] for one in self.ledger() if one["sale_id"]}
+
+    def left_to_refund(self, sale: dict[str, Any]) -> int:
+        """How many of its lines, all alike, nobody has given back."""
+        cited = [one["body"]["receipt"] for one in self.ledger() if one["kind"] == "refund"]
+        lines: list[Any] = sale["body"]["lines"]
+        return len(lines) - [receipt["hash"] for receipt in cited].count(sale["hash"])
+
     def ledger(self) -> list[dict[str, Any]]:
         return all_records(self.pos)
 
@@ -129,7 +193,8 @@ class World:
             mine = [
                 int(one["receipt_no"][-9:]) for one in found if one["epoch"] == epoch and one["receipt_no"]
             ]
-            assert mine == list(range(1, len(mine) + 1))
+            assert not mine or mine == list(range(mine[0], mine[0] + len(mine)))
+            assert self.owed.passed or not mine or mine[0] == 1
 
     def settle(self, *, restored: bool) -> None:
         """With all faults gone, everything arrives, once, and what ever arrived is still there."""
@@ -137,12 +202,7 @@ class World:
         self.sync.drain()
         time.sleep(self.sync.settings.segment_seconds * 1.5)  # by a moved clock a segment is young
         self.sync.drain()
-        with LedgerReader(self.pos.data / "ledger.db") as reader:
-            rows, place = [], ("", 0)
-            while page := reader.after(*place):
-                rows += page
-                place = (page[-1].epoch, page[-1].seq)
-        ours = Counter(row.record for row in rows)
+        ours = Counter({*self._lines(), *self.owed.passed})
         table, bucket = self.sync.in_table(), self.sync.in_bucket()
         assert set(ours) <= set(table)
         assert set(ours) <= set(bucket)
@@ -153,11 +213,20 @@ class World:
             assert bucket == ours
         self.owed.delivered = set(table)
 
+    def _lines(self) -> list[str]:
+        with LedgerReader(self.pos.data / "ledger.db") as reader:
+            rows, place = [], ("", 0)
+            while page := reader.after(*place):
+                rows += page
+                place = (page[-1].epoch, page[-1].seq)
+        return [row.record for row in rows]
+
     def close(self) -> None:
         self.pos.kill()
         self.pos.client.close()
         self.sync.stop()
         self.sync.ledger.close()
+        self.sync.forget_segments()
         self.control.close()
         shutil.rmtree(self.folder)
 

@@ -16,6 +16,7 @@ from typing import Any
 from tests.faults.disk import library
 
 ROOT = Path(__file__).parents[2]
+KEPT = "GREENTILL_TEST_KEPT"  # in a till's environment: how many records retention keeps whatever their age
 GONE_SECONDS = 120.0
 
 
@@ -98,7 +99,10 @@ def _serve() -> None:
 
 
 def _become_till(environment: Mapping[str, str], log: str, main: Any) -> None:
+    from edge_components.pos import retention
+
     os.environ.update(environment)
+    retention.KEPT = int(environment.get(KEPT, retention.KEPT))
     ctypes.CDLL(None).greentill_disk_begin()
     handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.dup2(handle, 1)

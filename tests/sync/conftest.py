@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def aws() -> Iterator[ThreadedMotoServer]:
         patch.setenv("AWS_ACCESS_KEY_ID", "till")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "till")
         patch.delenv("AWS_CA_BUNDLE", raising=False)
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line a request, kept with each test
         server.start()
         try:
             _make_cloud(server)

@@ -108,6 +108,11 @@ class Till:
                     found[entry["Key"]] = gzip.decompress(body).decode().splitlines()
         return found
 
+    def forget_segments(self) -> None:
+        """Take its segments out of the bucket, which is listed whole."""
+        for key in self.segments():
+            self.client("s3").delete_object(Bucket=self.settings.sales_bucket, Key=key)
+
     def in_bucket(self) -> Counter[str]:
         return Counter(line for lines in self.segments().values() for line in lines)
 
