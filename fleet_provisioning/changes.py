@@ -56,12 +56,17 @@ class Changes:
             state=state,
         )
 
+    def note_certificates(self, row: Row, found: Sequence[str]) -> None:
+        """What is attached to the thing and not in the row, before it is detached and nobody's."""
+        self._update(row, "SET certificate_ids = :found", {":found": list(found)})
+
     def move(self, row: Row, to: Mapping[str, Any]) -> None:
         """Set `store`, `stage`, `terminals` and `assignment`."""
         self._update(
             row,
-            "SET store = :store, stage = :stage, terminals = :terminals, assignment = :assignment",
+            "SET #store = :store, stage = :stage, terminals = :terminals, assignment = :assignment",
             {f":{key}": value for key, value in to.items()},
+            names={"#store": "store"},
         )
 
     def reopen(self, row: Row, claim: str, expires_at: int, because: Because) -> None:

@@ -78,7 +78,7 @@ def _check_nucleus(fleet: Fleet, row: Row, stage: str) -> None:
     if row.state in CARD_IN_USE and there is not None and there.nucleus != wanted:
         raise ProvisioningError(
             f"{row.thing}'s card is for the {there.nucleus} nucleus and {stage} has the {wanted} one: "
-            "take it out with greentill till decommission, then use greentill till move and greentill till replace"
+            "take it out with greentill till decommission, move it, then make a kit with till replace"
         )
 
 

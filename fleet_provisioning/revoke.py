@@ -32,19 +32,28 @@ def revoke(fleet: Fleet, row: Row, reason: str) -> Revoked:
 
 def end_certificates(fleet: Fleet, row: Row, state: str) -> tuple[str, ...]:
     """Of a till that is closed (`state`): the claim's, those of the row, and any other of the thing."""
-    row = fleet.till(row.thing)  # a rotation may have added one before the row was closed
+    row = _with_all_certificates(fleet, fleet.till(row.thing))
     ended = []
     if row.claim_certificate_id:
         claim = row.claim_certificate_id
         if until_done(lambda: fleet.retirement.claim(claim)):
             ended.append(claim)
-    own = dict.fromkeys((*row.certificate_ids, *row.earlier_certificate_ids, *_attached(fleet, row.thing)))
-    for certificate in own:
+    for certificate in dict.fromkeys((*row.certificate_ids, *row.earlier_certificate_ids)):
         until_done(lambda one=certificate: fleet.retirement.till(one, row.thing))  # type: ignore[misc]
         fleet.report(f"ended certificate {certificate[:12]}")
         ended.append(certificate)
     Changes(fleet.session, fleet.names).forget_certificates(row, state, ended)
     return tuple(ended)
+
+
+def _with_all_certificates(fleet: Fleet, row: Row) -> Row:
+    """The row, once it names every certificate of the thing: a run that is cut off must find them again."""
+    known = {*row.certificate_ids, *row.earlier_certificate_ids}
+    unknown = [one for one in _attached(fleet, row.thing) if one not in known]
+    if not unknown:
+        return row
+    Changes(fleet.session, fleet.names).note_certificates(row, [*row.certificate_ids, *unknown])
+    return fleet.till(row.thing)
 
 
 def _attached(fleet: Fleet, thing: str) -> Iterator[str]:

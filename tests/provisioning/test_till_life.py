@@ -1,0 +1,305 @@
+"""Revoke, move, decommission, replace: what each leaves, and that it can be cut off anywhere and repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from fleet_provisioning.backlog import Reported, loss
+from fleet_provisioning.decommission import decommission
+from fleet_provisioning.errors import ProvisioningError
+from fleet_provisioning.fleet import Fleet
+from fleet_provisioning.kits import Common, KitMaker
+from fleet_provisioning.move import Destination, move
+from fleet_provisioning.replace import replace
+from fleet_provisioning.revoke import revoke
+from infra.identity.rotation import orders
+
+SERIAL, THING = "PI0001", "greentill-PI0001"
+MOST_CALLS = 60
+
+
+class KilledError(BaseException):
+    """The power went, or somebody pressed Ctrl-C twice."""
+
+
+class Greengrass:
+    """What moto doesn't have: core devices that can be deleted once."""
+
+    def __init__(self) -> None:
+        self.devices = {THING}
+
+    def delete_core_device(self, coreDeviceThingName: str) -> None:  # noqa: N803 - boto3's
+        if coreDeviceThingName not in self.devices:
+            error = {"Error": {"Code": "ResourceNotFoundException", "Message": "no such core device"}}
+            raise ClientError(error, "DeleteCoreDevice")
+        self.devices.remove(coreDeviceThingName)
+
+
+class Session:
+    """moto's account, in which the call after `allowed` others is never made."""
+
+    def __init__(self, session: Any, greengrass: Greengrass, allowed: int | None = None) -> None:
+        self.session, self.greengrass, self.allowed = session, greengrass, allowed
+        self.made = 0
+
+    def client(self, service: str) -> Any:
+        if service == "greengrassv2":
+            return self.greengrass
+        client = self.session.client(service)
+        client.meta.events.register("before-call", self._count)
+        return client
+
+    def resource(self, service: str) -> Any:
+        resource = self.session.resource(service)
+        resource.meta.client.meta.events.register("before-call", self._count)
+        return resource
+
+    def _count(self, **_: Any) -> None:
+        if self.allowed is not None and self.made >= self.allowed:
+            raise KilledError
+        self.made += 1
+
+
+class Life:
+    """A provisioned till in moto's account, and what is left of it."""
+
+    def __init__(self, account: Any) -> None:
+        self.account = account
+        self.greengrass = Greengrass()
+        names, iot = account.names, account.iot
+        iot.create_policy(policyName=names.core_policy, policyDocument="{}")
+        for stage in ("dev", "prod"):
+            iot.create_thing_group(thingGroupName=names.stage_group(stage))
+        iot.create_thing(
+            thingName=THING, attributePayload={"attributes": {"serial": SERIAL, "store": "ST-367"}}
+        )
+        iot.add_thing_to_thing_group(thingName=THING, thingGroupName=names.stage_group("dev"))
+        self.certificates = [self._certificate(names.core_policy, THING) for _ in range(2)]
+        self.claim = self._certificate(names.claim_policy, None)
+        account.table.put_item(
+            Item={
+                "thing": THING,
+                "serial": SERIAL,
+                "store": "ST-367",
+                "stage": "dev",
+                "terminals": ["T1"],
+                "state": "provisioned",
+                "assignment": {},
+                "created_at": "2026-11-20T09:00:00.000000Z",
+                "created_by": "x",
+                "provisioned_at": "2026-11-20T10:00:00Z",
+                "claim_certificate_id": self.claim,
+                "certificate_ids": self.certificates[:1],  # the other one the row has never heard of
+            }
+        )
+
+    def _certificate(self, policy: str, thing: str | None) -> str:
+        made = self.account.iot.create_keys_and_certificate(setAsActive=True)
+        self.account.iot.attach_policy(policyName=policy, target=made["certificateArn"])
+        if thing:
+            self.account.iot.attach_thing_principal(thingName=thing, principal=made["certificateArn"])
+        return str(made["certificateId"])
+
+    def fleet(self, allowed: int | None = None) -> Fleet:
+        session = Session(self.account.session, self.greengrass, allowed)
+        return Fleet(session, self.account.names, self.account.settings, by="tester")
+
+    def row(self) -> dict[str, Any]:
+        return dict(self.account.table.get_item(Key={"thing": THING})["Item"])
+
+    def groups(self) -> list[str]:
+        found = self.account.iot.list_thing_groups_for_thing(thingName=THING)["thingGroups"]
+        return [group["groupName"] for group in found]
+
+    def left_certificates(self) -> set[str]:
+        return {one["certificateId"] for one in self.account.certificates()}
+
+
+@pytest.fixture
+def life(account: Any) -> Life:
+    return Life(account)
+
+
+def cut_off_everywhere(life: Life, act: Callable[[Fleet], Any]) -> int:
+    """Do it until the first call, then again until the second, and so on; at how many places it was cut."""
+    for allowed in range(MOST_CALLS):
+        try:
+            act(life.fleet(allowed))
+        except KilledError:
+            continue
+        return allowed
+    raise AssertionError(f"it was not done after {MOST_CALLS} attempts")
+
+
+def take_away(fleet: Fleet) -> Any:
+    return decommission(fleet, fleet.till(SERIAL), "closed", lost=None, force=False)
+
+
+def test_a_revoked_till_keeps_no_certificate_and_its_row_says_why_and_who(life: Life) -> None:
+    done = revoke(life.fleet(), life.fleet().till(SERIAL), "stolen")
+    assert set(done.certificates) == {*life.certificates, life.claim}
+    assert life.left_certificates() == set()
+    row = life.row()
+    assert (row["state"], row["state_reason"], row["state_changed_by"]) == ("revoked", "stolen", "tester")
+    assert (row["certificate_ids"], set(row["retired_certificate_ids"])) == (
+        [],
+        {*life.certificates, life.claim},
+    )
+    assert life.groups() == ["greentill-dev"]
+
+
+def test_revoking_can_be_cut_off_anywhere_and_the_door_is_closed_first(life: Life) -> None:
+    for allowed in range(MOST_CALLS):
+        fleet = life.fleet(allowed)
+        try:
+            revoke(fleet, fleet.till(SERIAL), "stolen")
+        except KilledError:
+            if len(life.left_certificates()) < 3:
+                assert life.row()["state"] == "revoked"
+            continue
+        break
+    assert allowed > 8
+    assert life.left_certificates() == set()
+    assert life.row()["certificate_ids"] == []
+
+
+def test_a_till_that_moves_stage_is_never_in_two_and_ends_in_the_new_one(life: Life) -> None:
+    seen = []
+
+    def moves(fleet: Fleet) -> None:
+        try:
+            move(fleet, fleet.till(SERIAL), Destination(stage="prod", store="ST-406", terminals=("T1", "T2")))
+        finally:
+            seen.append(life.groups())
+
+    assert cut_off_everywhere(life, moves) > 5
+    assert all(len(groups) <= 1 for groups in seen)
+    assert life.groups() == ["greentill-prod"]
+    row = life.row()
+    assert (row["store"], row["stage"], row["terminals"]) == ("ST-406", "prod", ["T1", "T2"])
+    assert row["assignment"]["store"] == "ST-406"
+    assert row["assignment"]["time_zone"] == "America/Chicago"
+    attributes = life.account.iot.describe_thing(thingName=THING)["attributes"]
+    assert attributes == {"serial": SERIAL, "store": "ST-406"}
+    again = move(life.fleet(), life.fleet().till(SERIAL), Destination(stage="prod"))
+    assert again.changed == ()
+
+
+def test_a_till_without_a_thing_yet_moves_in_the_registry_and_gets_the_rest_when_it_provisions(
+    life: Life,
+) -> None:
+    item = life.row() | {"thing": "greentill-PI0002", "serial": "PI0002", "state": "pending"}
+    life.account.table.put_item(Item=item)
+    moved = move(life.fleet(), life.fleet().till("PI0002"), Destination(stage="prod"))
+    assert moved.changed == ("registry",)
+
+
+@pytest.mark.parametrize(
+    ("to", "says"),
+    [
+        (Destination(store="ST-366"), r"store 'ST-366' isn't in fleet.toml"),
+        (Destination(stage="live"), r"stage 'live' isn't in fleet.toml"),
+        (Destination(terminals=("T1", "T1")), "give each once"),
+    ],
+)
+def test_a_destination_that_is_not_there_changes_nothing(life: Life, to: Destination, says: str) -> None:
+    before = life.row()
+    with pytest.raises(ProvisioningError, match=says):
+        move(life.fleet(), life.fleet().till(SERIAL), to)
+    assert life.row() == before
+
+
+def test_two_people_who_change_a_till_at_once_do_not_mix(life: Life) -> None:
+    fleet = life.fleet()
+    row = fleet.till(SERIAL)
+    move(fleet, row, Destination(stage="prod"))
+    with pytest.raises(ProvisioningError, match="changed by somebody else"):
+        revoke(fleet, row, "stolen")
+
+
+def test_decommissioning_can_be_cut_off_anywhere_and_leaves_the_row_alone(life: Life) -> None:
+    shadow = life.account.session.client("iot-data")
+    shadow.update_thing_shadow(thingName=THING, shadowName="certificate", payload=b'{"state": {}}')
+    assert cut_off_everywhere(life, take_away) > 10
+    assert life.row()["state"] == "decommissioned"
+    assert life.left_certificates() == set()
+    assert life.greengrass.devices == set()
+    assert life.account.iot.list_things()["things"] == []
+    take_away(life.fleet())  # nothing to do is no error
+
+
+def test_sales_that_would_be_lost_keep_a_till_in_the_fleet_unless_forced(life: Life) -> None:
+    fleet = life.fleet()
+    with pytest.raises(ProvisioningError, match="12 records are not delivered; let the till deliver first"):
+        decommission(fleet, fleet.till(SERIAL), "x", lost="12 records are not delivered", force=False)
+    assert life.row()["state"] == "provisioned"
+    done = decommission(fleet, fleet.till(SERIAL), "x", lost="12 records are not delivered", force=True)
+    assert done.lost == "12 records are not delivered"
+
+
+def test_what_would_be_lost_is_said_as_far_as_the_cloud_can_know(life: Life) -> None:
+    row = life.fleet().till(SERIAL)
+    said = Reported("a1", 7, "2026-11-21T09:00:00Z", 0, None, "1.0.0")
+    assert loss(row, said) is None
+    assert "the cloud has nothing" in str(loss(row, None))
+    owing = Reported("a1", 7, "2026-11-21T09:00:00Z", 12, "2026-11-21T08:00:00Z", "1.0.0")
+    assert "12 records are not delivered, the oldest from 2026-11-21T08:00:00Z" in str(loss(row, owing))
+    life.account.table.put_item(
+        Item=life.row() | {"connected": False, "disconnected_at": "2026-11-21T09:05:00Z"}
+    )
+    assert "what it has sold since then is not known" in str(loss(life.fleet().till(SERIAL), said))
+
+
+def maker(life: Life, fleet: Fleet) -> KitMaker:
+    return KitMaker(fleet.session, fleet.names, fleet.settings, Common(root_ca="PEM\n"))
+
+
+def test_a_new_card_gets_a_claim_of_its_own_and_the_old_card_works_until_it_connects(
+    life: Life, tmp_path: Path
+) -> None:
+    fleet = life.fleet()
+    kit = replace(fleet, maker(life, fleet), fleet.till(SERIAL), tmp_path / "kit", "card died")
+    row = life.row()
+    assert (row["state"], row["state_reason"], row["claim_state"]) == ("pending", "card died", "open")
+    assert row["claim_certificate_id"] == kit.claim_certificate_id
+    assert (row["certificate_ids"], row["earlier_certificate_ids"]) == ([], life.certificates[:1])
+    assert life.left_certificates() == {*life.certificates, kit.claim_certificate_id}
+    assert (tmp_path / "kit" / "SHA256SUMS").exists()
+
+
+def test_a_kit_that_fails_leaves_the_till_as_it_was(life: Life, tmp_path: Path) -> None:
+    before = life.row()
+    fleet = life.fleet()
+    life.account.iot.detach_policy(
+        policyName="greentill-claim",
+        target=life.account.iot.describe_certificate(certificateId=life.claim)["certificateDescription"][
+            "certificateArn"
+        ],
+    )
+    life.account.iot.delete_policy(policyName="greentill-claim")
+    with pytest.raises(ProvisioningError, match="deploy the Identity stack"):
+        replace(fleet, maker(life, fleet), fleet.till(SERIAL), tmp_path / "kit", "card died")
+    assert life.row() == before
+    assert life.left_certificates() == {*life.certificates, life.claim}
+
+
+def test_a_revoked_till_comes_back_with_a_new_card_only(life: Life, tmp_path: Path) -> None:
+    fleet = life.fleet()
+    revoke(fleet, fleet.till(SERIAL), "stolen")
+    table = life.account.table
+    with pytest.raises(orders.NotRotatableError, match="only a provisioned till can rotate"):
+        orders.order(table, None, THING, by="tester")
+    replace(fleet, maker(life, fleet), fleet.till(SERIAL), tmp_path / "kit", "found again")
+    assert life.row()["state"] == "pending"
+
+
+def test_a_serial_that_nobody_registered_says_how_to_register_it(life: Life) -> None:
+    with pytest.raises(ProvisioningError, match="greentill till kit PI9999"):
+        life.fleet().till("PI9999")
+    with pytest.raises(ProvisioningError, match="4 to 32 letters and digits"):
+        life.fleet().till("a-b")
