@@ -132,6 +132,29 @@ def test_a_part_that_was_paid_outlives_a_reload_and_guards_its_basket(page, sell
     expect(page.locator("#part-paid")).to_be_hidden()
 
 
+def test_only_what_the_store_takes_is_offered_and_amounts_are_typed_as_its_people_write_them(
+    browser, tmp_path
+):
+    pos = Pos(tmp_path, rules={"payment_methods": ["card", "voucher"]})
+    pos.assign(locale="de-DE", currency="EUR")
+    pos.start()
+    page = browser.new_page()
+    try:
+        page.goto(pos.url)
+        page.locator(".product", has_text="Avocado").click()
+        expect(page.locator("#cash")).to_be_hidden()
+        page.keyboard.press("F8")  # there is no cash: the first of what is taken
+        expect(page.locator("#paying-title")).to_have_text("Karte")
+        expect(page.locator("#received")).to_have_value("1,25")
+        page.locator("#confirm").click()
+        expect(page.locator("#done")).to_be_visible()
+        assert payments(pos) == [[{"method": "card", "amount": 125}]]
+    finally:
+        page.close()
+        pos.kill()
+        pos.client.close()
+
+
 def test_a_refund_goes_back_in_the_ways_that_the_sale_was_paid(page, selling):
     line = {"sku": "77", "description": "Cake", "quantity": 1, "unit_price": "3.00", "total": 300}
     paid = [{"method": "card", "amount": 100}, {"method": "cash", "amount": 200}]

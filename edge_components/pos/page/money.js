@@ -50,7 +50,9 @@ export function plain(minor, exponent) {
 export function formats({ locale, currency, currency_exponent: exponent }) {
   const digits = { minimumFractionDigits: exponent, maximumFractionDigits: exponent };
   const amount = new Intl.NumberFormat(locale, { style: "currency", currency, ...digits });
+  const point = amount.formatToParts(1.5).find(({ type }) => type === "decimal")?.value ?? ".";
   return {
+    entry: (minor) => plain(minor, exponent).replace(".", point), // as a cashier types it
     money: (minor) => amount.format(plain(minor, exponent)),
     quantity: (value, scale) =>
       new Intl.NumberFormat(locale, { minimumFractionDigits: scale, maximumFractionDigits: scale }).format(plain(value, scale)),

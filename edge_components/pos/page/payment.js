@@ -5,7 +5,7 @@ import { post } from "./delivery.js";
 import { $, asking, make } from "./dom.js";
 import { explain, t } from "./language.js";
 import { showBasket } from "./lines.js";
-import { minorUnits, plain } from "./money.js";
+import { minorUnits } from "./money.js";
 import { methodName, showPaid } from "./paid.js";
 import { keepPending } from "./pending.js";
 import { finishTraining } from "./training.js";
@@ -52,7 +52,7 @@ function showOffer() {
 function noteButton(note, index) {
   const button = make("button", index ? state.format.money(note) : t("exact"), { type: "button" });
   button.onclick = () => {
-    $("received").value = plain(note, state.till.currency_exponent);
+    $("received").value = state.format.entry(note);
     showOffer();
   };
   return button;
@@ -73,7 +73,7 @@ function choose(name) {
   $("paying-total").textContent = state.format.money(due);
   $("received-said").textContent = t(cash ? "received" : "pay.amount");
   $("received").ariaLabel = $("received-said").textContent;
-  $("received").value = plain(due, state.till.currency_exponent);
+  $("received").value = state.format.entry(due);
   $("card-part").hidden = method !== "card";
   $("notes").hidden = !cash;
   $("notes").replaceChildren(...(cash ? notesFor(due) : []).map(noteButton));

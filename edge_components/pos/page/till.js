@@ -59,6 +59,9 @@ async function meet() {
   $("terminal").replaceChildren(...names.map((name) => new Option(name, name)));
   if (names.includes(wanted)) $("terminal").value = wanted;
   $("menu-code-item").hidden = !state.till.lan_url || location.protocol === "https:";
+  const taken = ["cash", "card"].filter((method) => state.till.payment_methods.includes(method));
+  for (const id of ["cash", "card"]) $(id).hidden = taken.length > 0 && !taken.includes(id);
+  $("manual").price.placeholder = state.format.entry(0);
   setTraining(state.training);
   catalogueVersion = lastHealth.body.catalogue_version;
   await loadShelf();
