@@ -32,7 +32,9 @@ wait_for_identity() {
       flavour_logs 2>&1 | tail -n 30 | tee -a "$LOG_FILE" >&2
       systemctl stop greengrass.service >>"$LOG_FILE" 2>&1 || true
       fatal "not provisioned after $PROVISION_SECONDS s; greengrass.service is stopped. Its last lines are above." \
-        "Check the network (ports 8883 and 443) and whether the kit has expired, then run this again."
+        "AccessDenied there means that the cloud refused this kit: it has expired, was used already, is another" \
+        "till's, or its till was revoked; head office sees which. A claim that has ended can't even connect. Otherwise" \
+        "check the network (ports 8883 and 443), then run this again."
     fi
     sleep 1
   done

@@ -101,6 +101,7 @@ def test_a_till_that_is_not_provisioned_in_time_stops_and_shows_why(machine: Mac
     told = said(machine, "--kit", "/home/pi/late", *FLAVOUR, status=1)
     assert "no answer from AWS IoT" in told
     assert "greengrass.service is stopped" in told
+    assert "AccessDenied there means that the cloud refused this kit" in told
     assert out(machine, "systemctl", "is-active", "greengrass") == "inactive"
     assert "claim.private.key" in out(machine, "ls", "/home/pi/late")
     machine.run(["rm", "/home/pi/nucleus/never"])
