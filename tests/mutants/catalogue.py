@@ -122,14 +122,6 @@ MUTANTS = (
         (f"{CHECKING}test_a_ledger_that_another_holds_is_looked_at_once_it_is_free",),
     ),
     Mutant(
-        "a page that could not be read is taken for a damaged one",
-        6,
-        "edge_components/pos/database.py",
-        "if unread and int(unread[1]) & _PRIMARY not in (apsw.SQLITE_CORRUPT, apsw.SQLITE_NOTADB):",
-        "if False:",
-        (f"{CHECKING}test_a_disk_that_gives_no_answer_is_told_and_asked_again_and_is_no_damage",),
-    ),
-    Mutant(
         "the hash is left out",
         7,
         "edge_components/edgekit/record.py",
