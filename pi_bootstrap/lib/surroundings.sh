@@ -39,14 +39,9 @@ claim_made_at() {
 }
 
 require_network() {
-  local host port
+  local port
+  UNKNOWN_NAME=''
   use_proxy
-  for host in "$IOT_DATA_ENDPOINT" "$IOT_CREDENTIALS_ENDPOINT"; do
-    if [[ -z $PROXY ]] && ! timeout 15 getent hosts "${host%:*}" >/dev/null; then
-      needed "the name ${host%:*} is not known here (DNS): look at the network cable and /etc/resolv.conf."
-      return 0
-    fi
-  done
   for port in 8883 8443; do
     require_port "$IOT_DATA_ENDPOINT" "$port"
   done
@@ -74,15 +69,21 @@ use_proxy() {
 require_port() {
   local host=$1 port=$2 status=0 way=''
   [[ -z $PROXY ]] || way=" through the kit's proxy"
+  [[ $host != "$UNKNOWN_NAME" ]] || return 0 # told already
   if command -v curl >/dev/null; then
     tls_answers "$host" "$port" || status=$?
+  elif ! timeout "$CONNECT_SECONDS" getent hosts "$host" >/dev/null; then
+    status=6
   else
     # shellcheck disable=SC2016 # the inner shell's own arguments
     timeout "$CONNECT_SECONDS" bash -c '</dev/tcp/$1/$2' connect "$host" "$port" 2>/dev/null || status=7
   fi
   case $status in
     5) needed "the kit's proxy has a name that is not known here (DNS)." ;;
-    6) needed "the name $host is not known here (DNS)." ;;
+    6)
+      UNKNOWN_NAME=$host
+      needed "the name $host is not known here (DNS): look at the network cable and /etc/resolv.conf."
+      ;;
     7 | 28) needed "$host can't be reached on port $port$way: allow outgoing TCP $port in the store's router or firewall." ;;
     97) needed "the kit's proxy refuses $host port $port: allow CONNECT to it." ;;
     60) needed "$host on port $port shows another certificate than AWS IoT's: TLS is inspected, or a captive portal answers." ;;

@@ -65,7 +65,8 @@ def test_a_till_is_made_kept_and_unmade(machine: Machine, work_dir: Path) -> Non
     assert "/etc/greentill/environment" in shown
     log = out(machine, "cat", "/var/log/greentill/bootstrap.log")
     assert "PRIVATE-KEY-TEXT" not in log
-    assert "s3cret" not in log
+    for secret in ("s3cret", "TOKEN-TEXT", "BEGIN"):
+        assert secret not in log
     for copy in ("/greengrass/v2/claim-certs", "/home/pi/kit"):
         assert "claim.private.key" not in out(machine, "ls", copy)
 
@@ -93,6 +94,9 @@ def test_a_till_is_made_kept_and_unmade(machine: Machine, work_dir: Path) -> Non
         out(machine, "sh", "-c", "ls -d /var/lib/greentill /home/ggc_user /etc/systemd/system/greengrass*")
         == ""
     )
+    left = "find /etc /usr/local /run /var/cache /greengrass -name '*greentill*' 2>/dev/null"
+    assert out(machine, "sh", "-c", left) == ""
+    assert "masked" not in out(machine, "systemctl", "list-units", "--all", "greentill*")
 
 
 def test_a_till_that_is_not_provisioned_in_time_stops_and_shows_why(machine: Machine, work_dir: Path) -> None:
