@@ -131,7 +131,7 @@ def _statements(names: Names) -> list[iam.PolicyStatement]:
         ),
         iam.PolicyStatement(
             sid="Things",
-            actions=["iot:DeleteThing", "iot:DetachThingPrincipal"],
+            actions=["iot:DeleteThing", "iot:DeleteThingShadow", "iot:DetachThingPrincipal"],
             resources=[_things(names)],
         ),
         iam.PolicyStatement(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from typing import Any
 import awsiot.greengrasscoreipc
 import pytest
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
-from awsiot.greengrasscoreipc.model import BinaryMessage, PublishMessage
+from awsiot.greengrasscoreipc.model import QOS, BinaryMessage, PublishMessage
 from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +86,10 @@ def by_script(one: Message) -> list[bytes]:
         event = {"preUpdateEvent": {"deploymentId": "d", "isGgcRestarting": False}}
         kind: dict[str, Any] = {"service-model-type": "aws.greengrass#ComponentUpdatePolicyEvents"}
         return [message(APPLICATION, number, {}, **shape), message(APPLICATION, number, event, **kind)]
+    if operation == "SubscribeToIoTCore":
+        heard = {"message": {"topicName": "a/topic", "payload": base64.b64encode(b"hello").decode()}}
+        came: dict[str, Any] = {"service-model-type": "aws.greengrass#IoTCoreMessage"}
+        return [message(APPLICATION, number, {}, **shape), message(APPLICATION, number, heard, **came)]
     if operation == "SubscribeToTopic":
         wrong: dict[str, Any] = {"service-model-type": "aws.greengrass#UnauthorizedError"}
         return [message(ERROR, number, {"message": "not allowed"}, LAST, **wrong)]
@@ -115,6 +121,8 @@ def test_requests_are_what_the_library_of_aws_sends(tmp_path):
     mine.configuration()
     mine.publish_local("a/topic", {"b": "c"})
     mine.watch_configuration(lambda: None)
+    mine.publish_cloud("a/topic", b"{}")
+    mine.subscribe_cloud("a/topic", lambda _payload: None, lambda: None)
     mine.close()
     other = GreengrassCoreIPCClientV2(
         awsiot.greengrasscoreipc.connect(ipc_socket=str(tmp_path / "theirs"), authtoken="token", timeout=60)
@@ -123,11 +131,22 @@ def test_requests_are_what_the_library_of_aws_sends(tmp_path):
     content = PublishMessage(binary_message=BinaryMessage(message=json.dumps({"b": "c"}).encode()))
     other.publish_to_topic(topic="a/topic", publish_message=content)
     other.subscribe_to_configuration_update(on_stream_event=lambda _: None)
+    other.publish_to_iot_core(topic_name="a/topic", qos=QOS.AT_LEAST_ONCE, payload=b"{}")
+    other.subscribe_to_iot_core(topic_name="a/topic", qos=QOS.AT_LEAST_ONCE, on_stream_event=lambda _: None)
     other.close()
     assert said(ours) == said(theirs)[: len(ours.heard)]
-    assert len(ours.heard) == 4
+    assert len(ours.heard) == 6
     for one in (ours, theirs):
         one.close()
+
+
+def test_a_message_from_the_cloud_is_heard_as_it_was_sent(nucleus):
+    _running, path = nucleus
+    heard: queue.Queue[bytes] = queue.Queue()
+    mine = connected(path)
+    mine.subscribe_cloud("a/topic", heard.put, lambda: None)
+    assert heard.get(timeout=60) == b"hello"
+    mine.close()
 
 
 @given(

@@ -59,12 +59,24 @@ def provision(iot: Any, names: Names, serial: str) -> str:
     return arn
 
 
+def test_the_shadow_of_a_till_goes_with_its_thing(iot: Any, greengrass: FakeGreengrass, names: Names) -> None:
+    provision(iot, names, "TILL0001")
+    data = boto3.client("iot-data")
+    shadow = {"thingName": names.thing("TILL0001"), "shadowName": "certificate"}
+    data.update_thing_shadow(**shadow, payload=b'{"state": {"desired": {"rotation": "r1"}}}')
+    run(iot, greengrass, names, attempts())
+    iot.create_thing(thingName=names.thing("TILL0001"))
+    with pytest.raises(data.exceptions.ResourceNotFoundException):
+        data.get_thing_shadow(**shadow)
+
+
 def attempts(remaining: Callable[[], float] = lambda: 900.0) -> Attempts:
     return Attempts(remaining_seconds=remaining, sleep=lambda _: None)
 
 
 def run(iot: Any, greengrass: FakeGreengrass, names: Names, using: Attempts) -> Attempts:
-    sweep(iot=iot, greengrassv2=greengrass, names=names, stages=["dev"], attempts=using)
+    data = boto3.client("iot-data")
+    sweep(iot=iot, data=data, greengrassv2=greengrass, names=names, stages=["dev"], attempts=using)
     return using
 
 

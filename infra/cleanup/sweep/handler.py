@@ -50,6 +50,7 @@ def _swept(event: Event, attempts: Attempts) -> Exception | dict[str, str]:
     try:
         sweep(
             iot=boto3.client("iot", config=PATIENT),
+            data=boto3.client("iot-data", config=PATIENT),
             greengrassv2=boto3.client("greengrassv2", config=PATIENT),
             names=Names(properties["Fleet"], os.environ["ACCOUNT"], os.environ["AWS_REGION"]),
             stages=list(properties["Stages"]),

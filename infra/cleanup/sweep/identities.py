@@ -7,6 +7,8 @@ from typing import Any
 from infra.cleanup.sweep.attempt import Attempts
 from infra.names import Names
 
+SHADOW = "certificate"  # as in infra/identity/rotation/orders.py, which the sweep does without
+
 
 def close_the_door(iot: Any, names: Names, attempts: Attempts) -> None:
     """Nobody may be provisioned while the sweep runs."""
@@ -41,13 +43,21 @@ def certificates_with(iot: Any, policy: str) -> Iterator[str]:
         return
 
 
-def sweep_things(iot: Any, names: Names, stages: list[str], attempts: Attempts) -> None:
-    """Things of the fleet, found by type and by group, with the certificates that are left to them."""
+def sweep_things(iot: Any, data: Any, names: Names, stages: list[str], attempts: Attempts) -> None:
+    """Things of the fleet, found by type and by group, with their shadows and the certificates they have left.
+
+    A shadow is kept apart from its thing, and nobody could find it without.
+    """
     for thing in sorted(things(iot, names, stages)):
         for principal in _principals(iot, thing):
             if ":cert/" in principal:
                 _delete_certificate(iot, principal, "certificate", attempts)
-        attempts.delete("thing", thing, partial(iot.delete_thing, thingName=thing))
+        attempts.delete(
+            "thing",
+            thing,
+            partial(data.delete_thing_shadow, thingName=thing, shadowName=SHADOW),
+            partial(iot.delete_thing, thingName=thing),
+        )
 
 
 def things(iot: Any, names: Names, stages: list[str]) -> set[str]:
