@@ -20,6 +20,9 @@ SUMS = "tests/aggregator/test_rollup_delivery.py::"
 CHECKING = "tests/pos/test_pos_checking.py::"
 RETENTION = "tests/pos/test_pos_retention.py::"
 RIGHTS = "tests/infra/test_till_rights.py::"
+HOOK = "tests/infra/test_provisioning_hook.py::"
+ENDINGS = "tests/infra/test_claim_endings.py::"
+KITS = "tests/provisioning/test_kits_in_numbers.py::"
 RECONCILE = "tests/sales/test_reconcile.py::"
 MUTANTS = (
     Mutant(
@@ -320,6 +323,46 @@ MUTANTS = (
         'own_keys = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [THING]}}',
         "own_keys: dict[str, dict[str, list[str]]] = {}",
         (f"{RIGHTS}test_a_till_writes_and_reads_its_own_sales_only",),
+    ),
+    Mutant(
+        "an expired claim is admitted",
+        14,
+        "infra/identity/hook/handler.py",
+        'if int(row.get("claim_expires_at", 0)) <= now:',
+        "if False:",
+        (f"{HOOK}test_a_refusal_is_counted_and_logged_with_its_reason",),
+    ),
+    Mutant(
+        "a used claim is admitted",
+        14,
+        "infra/identity/hook/handler.py",
+        'if row.get("state") != "pending":',
+        "if False:",
+        (f"{HOOK}test_a_refusal_is_counted_and_logged_with_its_reason",),
+    ),
+    Mutant(
+        "a used claim keeps its certificate",
+        43,
+        "infra/identity/certificates.py",
+        "        retirement.claim(claim)\n",
+        "",
+        (f"{ENDINGS}test_after_first_contact_the_claims_certificate_is_gone",),
+    ),
+    Mutant(
+        "a replaced card keeps its certificate",
+        43,
+        "infra/identity/certificates.py",
+        '        retirement.till(other, row["thing"])\n',
+        "        pass\n",
+        (f"{ENDINGS}test_a_replaced_tills_earlier_certificate_is_revoked_by_the_new_ones_first_contact",),
+    ),
+    Mutant(
+        "what a cut-off run left is not withdrawn",
+        44,
+        "fleet_provisioning/kits.py",
+        "            if place.earlier:\n",
+        "            if False:\n",
+        (f"{KITS}test_a_run_that_was_killed_anywhere_is_finished_by_the_next",),
     ),
     Mutant(
         "prev_hash not checked by reconcile",
