@@ -33,8 +33,8 @@ def machine(root_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def said(machine: Machine) -> str:
-    # As the unit runs it: without a terminal.
-    asked = ["env", "PYTHONPATH=/opt/core", "setsid", "--wait", "python3", "-c", ASK]
+    as_a_unit = ["systemd-run", "--quiet", "--wait", "--pipe", "--setenv=PYTHONPATH=/opt/core"]
+    asked = [*as_a_unit, "/usr/bin/python3", "-c", ASK]
     done: subprocess.CompletedProcess[str] = machine.run(asked)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

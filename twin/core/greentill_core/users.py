@@ -7,6 +7,7 @@ import grp
 import os
 import pwd
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,8 @@ def give(account: Account, work: Path, packages: Iterable[Path]) -> None:
         return
     below = (path for folder in (work, *packages) for path in folder.rglob("*"))
     for path in (work, *below):
-        os.chown(path, account.uid, account.gid, follow_symlinks=False)
+        with suppress(FileNotFoundError):  # what a process that was left behind has just removed
+            os.chown(path, account.uid, account.gid, follow_symlinks=False)
 
 
 async def refusal(sudo: str, account: Account) -> str | None:
