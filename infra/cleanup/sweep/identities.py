@@ -44,7 +44,7 @@ def certificates_with(iot: Any, policy: str) -> Iterator[str]:
 
 
 def sweep_things(iot: Any, data: Any, names: Names, stages: list[str], attempts: Attempts) -> None:
-    """Things of the fleet, found by type and by group, with their shadows and the certificates they have left.
+    """Things of the fleet, found by type and group, with their shadows and what certificates are left.
 
     A shadow is kept apart from its thing, and nobody could find it without.
     """
