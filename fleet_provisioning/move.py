@@ -115,6 +115,20 @@ def _move_thing(fleet: Fleet, thing: str, store: str, stage: str) -> Iterator[st
     yield "groups"
 
 
+def leave_groups(fleet: Fleet, thing: str) -> None:
+    """Out of every group of the fleet, where the thing exists."""
+    iot = fleet.iot
+    try:
+        pages = list(iot.get_paginator("list_thing_groups_for_thing").paginate(thingName=thing))
+    except iot.exceptions.ResourceNotFoundException:
+        return
+    for name in (group["groupName"] for page in pages for group in page["thingGroups"]):
+        if name.startswith(fleet.names.prefix):
+            until_done(
+                lambda one=name: iot.remove_thing_from_thing_group(thingGroupName=one, thingName=thing)  # type: ignore[misc]
+            )
+
+
 def _of_another_stage(fleet: Fleet, group: str, stage: str) -> bool:
     """Whether the group is this fleet's, and neither the stage's nor its canaries'."""
     names = fleet.names

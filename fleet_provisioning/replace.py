@@ -11,6 +11,7 @@ from fleet_provisioning import claims, kit_files
 from fleet_provisioning.changes import Because, Changes
 from fleet_provisioning.fleet import Fleet
 from fleet_provisioning.kits import EXPIRES_DAYS, Kit, KitMaker
+from fleet_provisioning.move import leave_groups
 from fleet_provisioning.order import Order, check_order
 from fleet_provisioning.patience import until_done
 from fleet_provisioning.registry import Row
@@ -47,6 +48,8 @@ def replace(
     except BaseException:
         place.remove()
         raise
+    # A deployment runs once on each member of its group: the new card gets it by joining anew.
+    leave_groups(fleet, row.thing)
     place.finish()
     fleet.report(f"{row.thing} is pending: its next first contact closes what is left of the earlier card")
     if row.claim_certificate_id:

@@ -270,6 +270,7 @@ def test_a_new_card_gets_a_claim_of_its_own_and_the_old_card_works_until_it_conn
     assert (row["certificate_ids"], row["earlier_certificate_ids"]) == ([], life.certificates[:1])
     assert life.left_certificates() == {*life.certificates, kit.claim_certificate_id}
     assert (tmp_path / "kit" / "SHA256SUMS").exists()
+    assert life.groups() == []  # by joining anew, the new card gets the stage's deployment
 
 
 def test_a_kit_that_fails_leaves_the_till_as_it_was(life: Life, tmp_path: Path) -> None:
