@@ -14,6 +14,7 @@ from edge_components.sync.bucket import BucketSink
 from edge_components.sync.catalogue import CatalogueFetcher
 from edge_components.sync.cloud import Cloud
 from edge_components.sync.heads import CloudHeads
+from edge_components.sync.outbox import Outbox
 from edge_components.sync.progress import Cursor
 from edge_components.sync.report import Reporter
 from edge_components.sync.rollups import RollupSink
@@ -49,6 +50,7 @@ class Service:
             self._assignment(),
             self._every(settings.heads_seconds, heads),
             self._every(settings.report_seconds, reporter),
+            self._every(settings.outbox_seconds, Outbox(settings, self._cloud)),
             *self._optional(),
         ]
 

@@ -41,6 +41,7 @@ class Settings:
     connect_timeout_seconds: float = limits(5.0, minimum=0.1, maximum=60)
     read_timeout_seconds: float = limits(30.0, minimum=0.1, maximum=120)
     most_writers: int = limits(4, minimum=1, maximum=16)
+    outbox_seconds: float = limits(60.0, minimum=0.1, maximum=86_400)
     head_seconds: float = limits(1.0, minimum=0.0, maximum=86_400)
     report_seconds: float = limits(60.0, minimum=0.1, maximum=86_400)
     bandwidth_kilobits: float = limits(0.0, minimum=0, maximum=1_000_000)
@@ -75,6 +76,10 @@ class Settings:
         return self.data_dir / "rollups.db"
 
     @property
+    def outbox(self) -> Path:
+        return self.data_dir / "outbox"
+
+    @property
     def catalogue(self) -> Path:
         return self.data_dir / "catalogue"
 
@@ -106,5 +111,6 @@ def saving(settings: Settings) -> Settings:
         report_seconds=max(settings.report_seconds, 900.0),
         assignment_seconds=max(settings.assignment_seconds, 3_600.0),
         rollups_seconds=max(settings.rollups_seconds, 3_600.0),
+        outbox_seconds=max(settings.outbox_seconds, 3_600.0),
         catalogue_seconds=max(settings.catalogue_seconds, 3_600.0),
     )

@@ -38,6 +38,7 @@ class TokenExchange(Construct):
             role,
             "Each wildcard lies behind the till's own name, or is artifacts and catalogues, for all.",
             f"AwsSolutions-IAM5[{segments}]",
+            f"AwsSolutions-IAM5[Resource::{_own_outbox(names)}]",
             f"AwsSolutions-IAM5[Resource::arn:aws:s3:::{names.artifact_bucket}/components/*]",
             f"AwsSolutions-IAM5[Resource::{_catalogues(names)}]",
             f"AwsSolutions-IAM5[Resource::{_own_streams(names)}]",
@@ -78,6 +79,11 @@ def statements(names: Names) -> list[iam.PolicyStatement]:
             resources=[f"arn:aws:s3:::{names.sales_bucket}/sales/date={ANY_DATE}/till={THING}/*"],
         ),
         iam.PolicyStatement(
+            sid="OwnOutbox",
+            actions=["s3:PutObject"],
+            resources=[_own_outbox(names)],
+        ),
+        iam.PolicyStatement(
             sid="FindOwnSegments",
             actions=["s3:ListBucket"],
             resources=[f"arn:aws:s3:::{names.sales_bucket}"],
@@ -109,6 +115,11 @@ def statements(names: Names) -> list[iam.PolicyStatement]:
 def _catalogues(names: Names) -> str:
     """Every store's: a session knows its thing, but nothing of the store that the thing stands in."""
     return f"arn:aws:s3:::{names.artifact_bucket}/catalogue/*"
+
+
+def _own_outbox(names: Names) -> str:
+    """What components other than the ledger's leave for head office."""
+    return f"arn:aws:s3:::{names.sales_bucket}/outbox/till={THING}/*"
 
 
 def _own_streams(names: Names) -> str:

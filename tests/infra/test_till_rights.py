@@ -83,6 +83,13 @@ def test_a_till_can_not_hide_a_segment_below_another_tills(till: Principal) -> N
     assert not till.may("s3:PutObject", f"{BUCKET}/{DAY}/till={OTHER}/date=2026-11-21/till={OWN}/x")
 
 
+def test_a_till_fills_its_own_outbox_only_and_reads_none(till: Principal) -> None:
+    assert till.may("s3:PutObject", f"{BUCKET}/outbox/till={OWN}/doctor.json")
+    assert not till.may("s3:PutObject", f"{BUCKET}/outbox/till={OTHER}/doctor.json")
+    assert not till.may("s3:PutObject", f"{BUCKET}/outbox/till={OTHER}/till={OWN}/doctor.json")
+    assert not till.may("s3:GetObject", f"{BUCKET}/outbox/till={OWN}/doctor.json")
+
+
 def test_a_till_finds_its_own_segments_only(till: Principal) -> None:
     assert till.may("s3:ListBucket", BUCKET, prefix=[f"{DAY}/till={OWN}/0001-"])
     assert not till.may("s3:ListBucket", BUCKET, prefix=[f"{DAY}/till={OTHER}/"])
