@@ -206,6 +206,12 @@ class Till:
             time.sleep(0.05)
         raise TimeoutError(f"{self.thing} is not there after {seconds:.0f} s: {seen}; see {self.folder}")
 
+    def is_selling(self) -> bool:
+        try:
+            return bool(self.health()["status"] == "selling")
+        except httpx.TransportError:
+            return False
+
     def until_selling(self, seconds: float = 180.0) -> None:
         self.until(lambda health: health["status"] == "selling", seconds)
 
