@@ -57,6 +57,7 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._wal_pages = 0
         self._accepting = True
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self.position: Position = ledger.position  # what is on disk
 
@@ -103,14 +104,15 @@ class Writer:
             os._exit(EXIT_IO_ERROR)
 
     def _write_batch(self) -> bool:
-        batch, more = self._collect()
-        if batch:
-            self._commit(batch)
-            self._answer(batch)
-            self._committed()
-            if self._wal_pages >= _LATE_CHECKPOINT_PAGES:
-                self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
-        return more
+        job = self._next()
+        if job is None:
+            return False
+        batch = self._commit(job)
+        self._answer(batch)
+        self._committed()
+        if self._wal_pages >= _LATE_CHECKPOINT_PAGES:
+            self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return not self._stopped
 
     def _next(self) -> _Job | None:
         if self._wal_pages < _CHECKPOINT_PAGES:
@@ -121,30 +123,39 @@ class Writer:
             self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
             return self._jobs.get()
 
-    def _collect(self) -> tuple[list[_Job], bool]:
-        batch: list[_Job] = []
-        job = self._next()
-        while job is not None:
-            batch.append(job)
-            if len(batch) == _LARGEST_BATCH:
-                return batch, True
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return batch, True
-        return batch, False
+    def _waiting(self, batch: list[_Job]) -> _Job | None:
+        """What goes into the transaction after `batch`: what is there by now, and nothing is waited for."""
+        if len(batch) == _LARGEST_BATCH:
+            return None
+        try:
+            job = self._jobs.get_nowait()
+        except queue.Empty:
+            return None
+        self._stopped = job is None
+        return job
 
-    def _commit(self, batch: list[_Job]) -> None:
+    def _commit(self, job: _Job | None) -> list[_Job]:
+        """One transaction of what has queued and of what comes while that is being written."""
         if not self._room.left():
-            for job in batch:
-                job.error = NotSellingError("disk_full", "the till's disk is full: free some space")
-            return
+            return self._refuse(job)
+        batch: list[_Job] = []
         connection = self._ledger.connection
         connection.execute("BEGIN IMMEDIATE").fetchall()
-        for job in batch:
+        while job is not None:
             self._record(job, connection)
+            batch.append(job)
+            job = self._waiting(batch)
         connection.execute("COMMIT").fetchall()
         self.position = self._ledger.position
+        return batch
+
+    def _refuse(self, job: _Job | None) -> list[_Job]:
+        batch: list[_Job] = []
+        while job is not None:
+            job.error = NotSellingError("disk_full", "the till's disk is full: free some space")
+            batch.append(job)
+            job = self._waiting(batch)
+        return batch
 
     def _record(self, job: _Job, connection: apsw.Connection) -> None:
         before = self._ledger.position
