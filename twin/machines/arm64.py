@@ -9,6 +9,7 @@ from twin.machines.machine import Machine
 from twin.machines.roots import FINISH, Image, Progress, ensure_root, silent
 
 BOOT_SECONDS = 600.0
+CREDENTIALS = ("LoadCredential=", "ImportCredential=")
 CREDENTIAL_UNITS = ("systemd-sysusers", "systemd-tmpfiles-setup", "systemd-tmpfiles-setup-dev")
 SUITES = ("bookworm", "trixie")
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
@@ -78,7 +79,7 @@ def boot_cleanly(machine: Machine) -> None:
     """Boot, without the credentials of systemd's own units: handing them over is beyond qemu's emulation."""
     for unit in CREDENTIAL_UNITS:
         settings = machine.path(f"/usr/lib/systemd/system/{unit}.service").read_text().splitlines()
-        credentials = sorted({line.partition("=")[0] for line in settings if "Credential=" in line})
+        credentials = sorted({line.partition("=")[0] for line in settings if line.startswith(CREDENTIALS)})
         drop_in = machine.path(f"/etc/systemd/system/{unit}.service.d/emulated.conf")
         drop_in.parent.mkdir(parents=True, exist_ok=True)
         drop_in.write_text("".join(["[Service]\n", *(f"{name}=\n" for name in credentials)]))
