@@ -182,6 +182,36 @@ def test_a_till_keeps_to_a_plain_model_of_it_whatever_happens(
     run(zygote, aws, proxy, examples=6, steps=25, seeded=True)
 
 
+def test_a_till_that_grows_old_whose_parts_fall_behind_and_tear_keeps_to_the_model(
+    zygote: Zygote,
+    aws: Any,  # noqa: F811 - the fixture
+    proxy: proxies.FaultyProxy,  # noqa: F811 - the fixture
+) -> None:
+    """One life written out, so that no sample misses what seldom comes together."""
+    life = TillAgainstModel(zygote, aws, proxy)
+    try:
+        for _ in range(8):
+            life.sell(2)
+        life.deliver(6)
+        life.move_the_clock(1)
+        life.more_than_a_year_goes_by(aggregator_lags=2)
+        life.what_was_told_is_in_the_ledger_once()
+        life.sell(1)
+        life.tear_the_state_of_sync(pages=1, rest=100)
+        life.refund(0)
+        life.refund(0)
+        life.deliver(6)
+        life.cut_the_power(seed=1)
+        life.more_than_a_year_goes_by(aggregator_lags=0)
+        life.what_was_told_is_in_the_ledger_once()
+        life.move_the_clock(-400)
+        life.sell(3)
+        life.what_was_told_is_in_the_ledger_once()
+        assert life.world.owed.passed
+    finally:
+        life.teardown()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_till_keeps_to_a_plain_model_of_it_in_two_hundred_lives(

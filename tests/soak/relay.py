@@ -39,8 +39,7 @@ class Relay:
         self._up = True
 
     def close(self) -> None:
-        self._do(self._cut())
-        self._loop.call_soon_threadsafe(self._server.close)
+        self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(60)
 
@@ -52,6 +51,14 @@ class Relay:
         for writer in list(self._open):
             writer.transport.abort()
         self._open.clear()
+
+    async def _end(self) -> None:
+        self._server.close()
+        await self._cut()
+        carrying = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in carrying:
+            task.cancel()
+        await asyncio.gather(*carrying, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._up:

@@ -153,9 +153,8 @@ async def _sell(
         return time.monotonic() >= end and len(entries) >= plan.baskets
 
     async def ring_up(till: Till, terminal_name: str) -> None:
-        async with Terminal(
-            Settings(till.url, terminal=terminal_name, give_up_after=GIVE_UP_SECONDS)
-        ) as terminal:
+        settings = Settings(till.url, terminal=terminal_name, give_up_after=GIVE_UP_SECONDS)
+        async with Terminal(settings) as terminal:
             await terminal.health(within=180)
             while not over():
                 entries.append(await terminal.ring_up(next(endless), online=True))
