@@ -82,7 +82,7 @@ class Reporter:
 
 
 def installed_version(package: Path) -> str | None:
-    """The component's version, which a nucleus makes part of the path: <name>/<version>/<archive>/<package>."""
+    """The component's version: a nucleus unpacks it to <name>/<version>/<archive>/<package>."""
     try:
         name, version = package.parents[3].name, package.parents[2].name
     except IndexError:
