@@ -6,6 +6,7 @@ What was measured is written and shown also when it is interrupted (exit 130) or
 import argparse
 import json
 import pkgutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     if unknown:
         err.print(f"no benchmark {', '.join(unknown)}; there are {', '.join(there)}")
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing stays behind then either
     figures: list[Figure] = []
     try:
         figures.extend(take(chosen.names or there, err, full=chosen.full))
