@@ -298,7 +298,7 @@ MUTANTS = (
         "edge_components/pos/retention.py",
         "        if synchronized:\n",
         "        if True:\n",
-        (f"{RETENTION}test_a_record_made_before_the_clock_was_set_is_not_taken_for_an_old_one",),
+        (f"{RETENTION}test_a_ledger_that_began_before_the_clock_was_set_is_not_taken_for_an_old_one",),
     ),
     Mutant(
         "refunds before this one are forgotten",

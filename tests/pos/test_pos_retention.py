@@ -10,6 +10,7 @@ from edge_components.edgekit.ledger import LedgerReader
 from edge_components.pos import retention
 from edge_components.pos.requests import CitedReceipt
 from tests.faults import disk
+from tests.pos import till_ledger
 from tests.pos.pos_process import sale
 from tests.pos.test_pos_selling import records
 from tests.pos.till_ledger import DAY, LedgerInTest
@@ -97,6 +98,19 @@ def test_a_record_made_before_the_clock_was_set_is_not_taken_for_an_old_one(till
     [till.sell() for _ in range(5)]
     everyone_has_all(till)
     assert drop_all(till) > 20
+
+
+def test_a_ledger_that_began_before_the_clock_was_set_is_not_taken_for_an_old_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(retention, "KEPT", 5)
+    monkeypatch.setattr(till_ledger, "NOON", 700 * DAY)
+    monkeypatch.setattr(till_ledger.SetClock, "synchronized", lambda clock: clock.wall > 10_000 * DAY)
+    till = LedgerInTest(tmp_path)
+    [till.sell() for _ in range(20)]
+    till.clock.wall += 20_000 * DAY
+    [till.sell() for _ in range(10)]
+    everyone_has_all(till)
+    assert drop_all(till) == 0
+    till.ledger.connection.close()
 
 
 def test_a_whole_epoch_can_go_and_receipts_of_the_rest_are_found(till):
