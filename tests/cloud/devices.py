@@ -63,7 +63,9 @@ class Device:
         return self
 
     def __exit__(self, *_error):
-        self._connection.disconnect().result(WAIT_SECONDS)
+        ended = self._connection.disconnect()
+        if not self._lost.is_set():  # a lost one ends when its next try to connect would have been
+            ended.result(WAIT_SECONDS)
 
     def _heard(self, topic, payload, **_details):
         self.messages.put((topic, json.loads(payload)))
