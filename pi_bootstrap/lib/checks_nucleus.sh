@@ -84,9 +84,9 @@ sys.exit('\"python\": \"%d.%d\"' % sys.version_info[:2] not in open(sys.argv[1])
 wanted_runtimes() {
   local line
   for line in /proc/[0-9]*/cmdline; do
-    tr '\0' ' ' 2>/dev/null <"$line" | sed -n -e 's/.*launcher\.py --runtime \([0-9A-Za-z.+-]*\) .*/\1/p' \
-      -e 's/.*supervise\.py [0-9.]* [^ ]*\/runtime\/\([0-9A-Za-z.+-]*\)\/venv\/.*/\1/p'
-  done 2>/dev/null | sort -u
+    tr '\0' ' ' <"$line"
+    printf '\n'
+  done 2>/dev/null | sed -n 's/.*launcher\.py --runtime \([0-9A-Za-z.+-]*\) .*/\1/p' | sort -u
 }
 
 runtime_remedy() {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,23 @@ def test_a_missing_java_matters_to_the_classic_nucleus_alone(tmp_path: Path):
             (tools / tool).symlink_to(f"/bin/{tool}")
         found = json.loads(bash(f"FLAVOUR_PACKAGES=({package}); check_java; report", PATH=str(tools)))
         assert [finding["code"] for finding in found["findings"]] == codes
+
+
+def test_two_components_that_wait_for_two_runtimes_are_told_apart(tmp_path: Path):
+    launcher = LIB.parents[1] / "edge_components" / "launcher.py"
+    waiting = [
+        subprocess.Popen(
+            [sys.executable, launcher, "--runtime", version, "--runtimes", tmp_path, "edge_components.pos"],
+            stderr=subprocess.DEVNULL,
+        )
+        for version in ("7.7.7", "8.8.8")
+    ]
+    try:
+        assert {"7.7.7", "8.8.8"} <= set(bash("wanted_runtimes").split())
+    finally:
+        for process in waiting:
+            process.terminate()
+            process.wait(60)
 
 
 def test_any_file_name_comes_out_as_json():
