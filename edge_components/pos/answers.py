@@ -49,7 +49,10 @@ class ErrorAnswer(BaseModel):
 
 
 class Health(BaseModel):
-    """`status` is `selling`, or the code of what keeps the till from it."""
+    """`status` is `selling`, or the code of what keeps the till from it.
+
+    Undelivered is what table or bucket lacks, unreached what the table lacks; both as the oldest one's age.
+    """
 
     status: str
     thing: str | None
@@ -59,6 +62,7 @@ class Health(BaseModel):
     records: int
     backlog: int | None
     oldest_undelivered_seconds: int | None
+    unreached_seconds: int | None
     version: str
     catalogue_version: str | None
 

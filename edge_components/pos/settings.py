@@ -77,6 +77,10 @@ class Settings:
         return self.cursors_path / "sync.json"
 
     @property
+    def table_cursor_path(self) -> Path:
+        return self.data_dir / "table_cursor.json"
+
+    @property
     def cloud_heads_path(self) -> Path:
         return self.data_dir / "cloud_heads.json"
 

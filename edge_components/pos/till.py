@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import signal
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from edge_components.edgekit.ledger import Head, LedgerUnavailableError, Row
@@ -20,6 +18,7 @@ from .assignment import Assignment, AssignmentError, AssignmentFile
 from .catalogue import Catalogue
 from .checking import BackgroundCheck
 from .clock import Clock, Moment, business_date
+from .delivery import Cursor, CursorFile, Waiting
 from .disk import Disk
 from .entries import Entry
 from .errors import DamagedLedgerError, NotSellingError
@@ -33,17 +32,6 @@ from .writer import EXIT_IO_ERROR, Work, Writer
 _REMEMBERED_REJECTIONS = 256
 _log = logging.getLogger("pos.till")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """What sync has delivered, as it published it."""
-
-    epoch: str
-    seq: int
-
-
-_NOTHING = Cursor("", 0)  # before sync's first word nothing is known to be delivered
 
 
 class Till:
@@ -63,7 +51,9 @@ class Till:
         self._check: BackgroundCheck | None = None
         self._catalogue_version: str | None = None
         self._earlier: tuple[Head, ...] = ()
-        self._cursor: tuple[int, Cursor | None] = (0, None)
+        self._delivered = CursorFile(settings.cursor_path)
+        self._in_table = CursorFile(settings.table_cursor_path)
+        self._undelivered, self._unreached = Waiting(self._reader), Waiting(self._reader)
         self._rejected: OrderedDict[str, None] = OrderedDict()
         text = f"the till has no assignment yet: {settings.assignment_path} is not there"
         self._refusal = NotSellingError("no_assignment", text)
@@ -202,14 +192,14 @@ class Till:
         return business_date(self._clock.now(), assignment, writer.position.business_date)
 
     def delivered(self, epoch: str, seq: int) -> bool:
-        cursor = self._read_cursor()
-        return cursor is not None and (epoch, seq) <= (cursor.epoch, cursor.seq)
+        """Whether table and bucket both have it."""
+        cursor = self._delivered.read()
+        return cursor is not None and Cursor(epoch, seq) <= cursor
 
     def health(self) -> Mapping[str, Any]:
-        """Costs the same however long the ledger is: a few values in memory and at most one row."""
+        """Costs the same however long the ledger is: a few values in memory and at most two rows."""
         position = self._writer.position if self._writer else None
         records = sum(head.seq for head in self._earlier) + (position.seq if position else 0)
-        backlog = self._backlog()
         return {
             "status": self._status(),
             "thing": self.assignment.thing if self.assignment else None,
@@ -217,12 +207,7 @@ class Till:
             "epoch": position.epoch if position else None,
             "seq": position.seq if position else None,
             "records": records,
-            "backlog": backlog,
-            "oldest_undelivered_seconds": self._oldest_undelivered()
-            if backlog
-            else 0
-            if backlog == 0
-            else None,
+            **self._waiting(Cursor(position.epoch, position.seq) if position else None),
             "version": VERSION,
             "catalogue_version": self._catalogue_version,
         }
@@ -232,38 +217,27 @@ class Till:
             return self._refusal.code
         return "disk_full" if self._disk.full() else "selling"
 
-    def _backlog(self) -> int | None:
-        cursor = self._read_cursor()
-        if cursor is None or self._writer is None:
-            return None
-        position = self._writer.position
-        heads = [*((head.epoch, head.seq) for head in self._earlier), (position.epoch, position.seq)]
-        later = sum(seq for epoch, seq in heads if epoch > cursor.epoch)
-        return later + sum(max(0, seq - cursor.seq) for epoch, seq in heads if epoch == cursor.epoch)
+    def _waiting(self, newest: Cursor | None) -> Mapping[str, int | None]:
+        """What has not arrived yet; null where nobody can tell."""
+        if newest is None:
+            return dict.fromkeys(("backlog", "oldest_undelivered_seconds", "unreached_seconds"))
+        delivered = self._delivered.read()
+        return {
+            "backlog": self._backlog(delivered, newest) if delivered else None,
+            "oldest_undelivered_seconds": self._undelivered.seconds(delivered, newest),
+            "unreached_seconds": self._unreached.seconds(self._reached(delivered), newest),
+        }
 
-    def _oldest_undelivered(self) -> int | None:
-        cursor = self._read_cursor()
-        try:
-            rows = self._reader.after(cursor.epoch, cursor.seq, limit=1) if cursor else []
-        except LedgerUnavailableError:
-            return None
-        if not rows:
-            return 0
-        recorded = datetime.fromisoformat(rows[0].recorded_at)
-        return max(0, int((datetime.now(UTC) - recorded).total_seconds()))
+    def _backlog(self, delivered: Cursor, newest: Cursor) -> int:
+        heads = [*(Cursor(head.epoch, head.seq) for head in self._earlier), newest]
+        later = sum(head.seq for head in heads if head.epoch > delivered.epoch)
+        same = [head.seq for head in heads if head.epoch == delivered.epoch]
+        return later + sum(max(0, seq - delivered.seq) for seq in same)
 
-    def _read_cursor(self) -> Cursor | None:
-        path = self.settings.cursor_path
-        try:
-            version = path.stat().st_mtime_ns
-            if version != self._cursor[0]:
-                found = json.loads(path.read_text(encoding="utf-8"))
-                self._cursor = (version, Cursor(str(found["epoch"]), int(found["seq"])))
-        except FileNotFoundError:
-            return _NOTHING
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
-        return self._cursor[1]
+    def _reached(self, delivered: Cursor | None) -> Cursor | None:
+        """What the table has; what both have it has too, so a sync that says nothing of it is understood."""
+        in_table = self._in_table.read()
+        return max(delivered, in_table) if delivered and in_table else None
 
     def close(self) -> None:
         """Finish what is queued and close the ledger cleanly."""

@@ -15,7 +15,7 @@ from edge_components.sync.catalogue import CatalogueFetcher
 from edge_components.sync.cloud import Cloud
 from edge_components.sync.heads import CloudHeads
 from edge_components.sync.outbox import Outbox
-from edge_components.sync.progress import Cursor
+from edge_components.sync.progress import TABLE, Cursor
 from edge_components.sync.report import Reporter
 from edge_components.sync.rollups import RollupSink
 from edge_components.sync.settings import Settings
@@ -26,6 +26,7 @@ from edge_components.sync.worker import Duty, Worker
 log = logging.getLogger("sync")
 
 CURSOR_SECONDS = 1.0  # each new cursor costs two syncs of the card
+TABLE_CURSOR_SECONDS = 5.0  # seldom enough for the card, soon enough for the page: it waits 30 s
 ASSIGNMENT_RETRY_SECONDS = 5.0  # a till without an assignment can't sell: it asks more often
 JOIN_SECONDS = 3.0
 
@@ -40,7 +41,11 @@ class Service:
         self._settings = settings
         self._cloud = Cloud(settings)
         self._state = State(settings.database)
-        self._cursor = Cursor(settings.cursor, LedgerReader(settings.ledger), self._state)
+        ledger, every = LedgerReader(settings.ledger), TABLE_CURSOR_SECONDS
+        self._cursors = (
+            Cursor(settings.cursor, ledger, self._state),
+            Cursor(settings.table_cursor, ledger, self._state, TABLE, seconds=every),
+        )
         heads = CloudHeads(settings, self._cloud)
         table = TableSink(settings, LedgerReader(settings.ledger), self._state, self._cloud, heads)
         bucket = BucketSink(settings, LedgerReader(settings.ledger), self._state, self._cloud)
@@ -69,7 +74,7 @@ class Service:
             sink.wake()
 
     def run(self, stopping: threading.Event, changed: Callable[[], bool]) -> bool:
-        """Publish the cursor until `stopping` is set; true when it ended because the settings `changed`."""
+        """Publish the cursors until `stopping` is set; true when it ended because the settings `changed`."""
         asked = time.monotonic()
         again = False
         while not again and not stopping.wait(CURSOR_SECONDS):
@@ -80,13 +85,14 @@ class Service:
         self.stop()
         return again
 
-    def publish(self) -> None:
-        try:
-            self._cursor.publish()
-        except LedgerUnavailableError:
-            return  # the workers say so; the last cursor stays right
-        except OSError as error:
-            log.warning("the cursor can't be published: %s", error)
+    def publish(self, *, last: bool = False) -> None:
+        for cursor in self._cursors:
+            try:
+                cursor.publish(last=last)
+            except LedgerUnavailableError:
+                return  # the workers say so; the last cursor stays right
+            except OSError as error:
+                log.warning("a cursor can't be published: %s", error)
 
     def stop(self) -> None:
         """End the workers; a request under way is repeated at the next start, which changes nothing."""
@@ -94,7 +100,7 @@ class Service:
             worker.stop()
         for worker in self._workers:
             worker.join(JOIN_SECONDS)
-        self.publish()
+        self.publish(last=True)
 
     def _assignment(self) -> Worker:
         fetcher = AssignmentFetcher(self._settings, self._cloud)

@@ -32,7 +32,7 @@ class Settings:
     segment_seconds: float = limits(300.0, minimum=0.1, maximum=86_400)
     retry_base_seconds: float = limits(0.5, minimum=0.01, maximum=60)
     retry_cap_seconds: float = limits(30.0, minimum=0.1, maximum=3_600)
-    poll_seconds: float = limits(1.0, minimum=0.05, maximum=60)
+    poll_seconds: float = limits(1.0, minimum=0.05, maximum=10)  # the page takes 30 s for an outage
     assignment_seconds: float = limits(300.0, minimum=0.1, maximum=86_400)
     heads_seconds: float = limits(300.0, minimum=0.1, maximum=86_400)
     rollups_seconds: float = limits(60.0, minimum=0.1, maximum=86_400)
@@ -62,6 +62,10 @@ class Settings:
     @property
     def cursor(self) -> Path:
         return self.data_dir / "cursors" / "sync.json"
+
+    @property
+    def table_cursor(self) -> Path:
+        return self.data_dir / "table_cursor.json"
 
     @property
     def cloud_heads(self) -> Path:
@@ -100,7 +104,8 @@ def complete(settings: Settings, environment: Mapping[str, str]) -> Settings:
 def saving(settings: Settings) -> Settings:
     """Settings for a link that is paid by the byte: segments larger, heads and look-ups rarer.
 
-    Sales go to the table as before; what is configured more sparingly still stays as it is.
+    Sales go to the table as before: a sparing till must not look like one without a line. What is
+    configured more sparingly still stays as it is.
     """
     return replace(
         settings,

@@ -184,8 +184,8 @@ MUTANTS = (
         "the published cursor is the faster sink's",
         9,
         "edge_components/sync/progress.py",
-        "seq = min(state.watermark(sink, head.epoch) or 0 for sink in SINKS)",
-        "seq = max(state.watermark(sink, head.epoch) or 0 for sink in SINKS)",
+        "seq = min(state.watermark(sink, head.epoch) or 0 for sink in sinks)",
+        "seq = max(state.watermark(sink, head.epoch) or 0 for sink in sinks)",
         (f"{DELIVERY}test_the_cursor_is_what_both_sinks_have",),
     ),
     Mutant(

@@ -4,7 +4,7 @@ import { pause } from "./dom.js";
 
 const ANSWER_MILLISECONDS = 8000;
 const LONGEST_WAIT = 5000;
-const OFFLINE_SECONDS = 30; // a backlog younger than this is on its way
+const OFFLINE_SECONDS = 30; // what the table lacks for less than this is on its way
 const TOKEN = "greentill.token";
 
 /** A device on the shop's network holds a token; on the till itself there is none. */
@@ -76,8 +76,9 @@ export function describe(answer) {
   if (health.status === "no_assignment") return ["down", "state.waiting", "state.no_store", 0];
   if (health.status !== "selling") return ["down", "state.not_selling", "state.help", 0];
   const backlog = health.backlog;
-  if (backlog === null) return ["offline", "state.selling", "state.not_reached", 0];
+  const unreached = health.unreached_seconds; // the bucket gets whole segments, up to an hour later: no outage
+  if (backlog === null || (backlog && unreached === null)) return ["offline", "state.selling", "state.not_reached", 0];
   if (backlog === 0) return ["online", "state.selling", "state.delivered", 0];
-  if ((health.oldest_undelivered_seconds ?? 0) < OFFLINE_SECONDS) return ["online", "state.selling", "state.sending", backlog];
+  if (unreached < OFFLINE_SECONDS) return ["online", "state.selling", "state.sending", backlog];
   return ["offline", "state.offline", "state.backlog", backlog];
 }
