@@ -43,7 +43,7 @@ def loss(row: Row, report: Reported | None) -> str | None:
     if report.backlog:
         since = f", the oldest from {report.oldest_at}" if report.oldest_at else ""
         return f"{row.thing} said at {report.at} that {report.backlog} records are not delivered{since}"
-    if row.disconnected_at and not row.connected and report.at and row.disconnected_at > report.at:
+    if row.disconnected_at and not row.connected and report.at and row.disconnected_at >= report.at:
         return (
             f"{row.thing} had delivered everything at {report.at} but was connected until "
             f"{row.disconnected_at}, and what it has sold since then is not known"

@@ -182,7 +182,7 @@ def test_it_is_taken_away_only_with_its_sales_delivered_or_by_force(
     with Terminal(lambda: life.pos_url(SERIAL)) as terminal:
         wait_for("sales", lambda: len(terminal.acknowledged) > 2)
     wait_for("them to be told", lambda: (life.greentill("status")["tills"][0]["backlog"] or 0) == 0)
-    fleet.link(work_dir=life.folder / "twin").cut(SERIAL)
+    fleet.machine(SERIAL, work_dir=life.folder / "twin").halt()
     wait_for("the end of its connection", lambda: life.row(SERIAL)["connected"] == {"BOOL": False})
     kept = life.greentill(
         "decommission", SERIAL, "--reason", "closed", "--yes", "--drain-seconds", "0", status=1
