@@ -14,6 +14,9 @@ uninstall() {
     "$JOURNALD_DIR/greentill.conf" "$LOGROTATE_DIR/greentill" "$DOWNLOAD_DIR" "$ETC_DIR" "$GREENGRASS_ROOT"; do
     remove_ours "$path"
   done
+  for path in "$JOURNALD_DIR" "$(dirname "$GREENGRASS_ROOT")"; do
+    remove_if_empty "$path"
+  done
   remove_state
   if [[ $KEEP_LEDGER == no ]] && getent passwd ggc_user >/dev/null; then
     change "remove user ggc_user and its home" userdel --remove ggc_user
@@ -37,6 +40,14 @@ remove_ours() {
 remove_drop_in() {
   rm -f "$1/greentill.conf"
   rmdir --ignore-fail-on-non-empty "$1"
+}
+
+# The installation made it, unless it is a package's.
+remove_if_empty() {
+  local path=$1
+  if [[ -d $path && -z $(find "$path" -mindepth 1 -print -quit) ]] && ! dpkg-query --search "$path" >/dev/null 2>&1; then
+    change "remove $path, which is empty" rmdir "$path"
+  fi
 }
 
 remove_state() {

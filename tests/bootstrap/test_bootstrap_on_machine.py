@@ -90,10 +90,8 @@ def test_a_till_is_made_kept_and_unmade(machine: Machine, work_dir: Path) -> Non
     assert out(machine, "ls", "/etc/greentill", "/greengrass/v2") == ""
     said(machine, "uninstall")
     assert out(machine, "getent", "passwd", "ggc_user") == ""
-    assert (
-        out(machine, "sh", "-c", "ls -d /var/lib/greentill /home/ggc_user /etc/systemd/system/greengrass*")
-        == ""
-    )
+    gone = "/var/lib/greentill /home/ggc_user /greengrass /etc/systemd/journald.conf.d"
+    assert out(machine, "sh", "-c", f"ls -d {gone} /etc/systemd/system/greengrass*") == ""
     left = "find /etc /usr/local /run /var/cache /greengrass -name '*greentill*' ! -path '/etc/dpkg/*' 2>&-"
     assert out(machine, "sh", "-c", left) == ""
     assert "masked" not in out(machine, "systemctl", "list-units", "--all", "greentill*")
