@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.faults import disk
 from tests.pos.pos_process import Pos
 
 BROWSER_ARGUMENTS = [
@@ -29,6 +30,17 @@ def pos(tmp_path: Path) -> Iterator[Pos]:
     yield till
     till.kill()
     till.client.close()
+
+
+@pytest.fixture
+def clock(pos: Pos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[disk.Control]:
+    """The clock that the till's process sees; it is synchronized, and can be moved."""
+    control = disk.Control(tmp_path / "control")
+    control.set_clock()
+    for name, value in disk.environment(pos.data, control=control).items():
+        monkeypatch.setenv(name, value)
+    yield control
+    control.close()
 
 
 @pytest.fixture

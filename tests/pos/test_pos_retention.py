@@ -9,7 +9,6 @@ from edge_components.edgekit.files import write_json
 from edge_components.edgekit.ledger import LedgerReader
 from edge_components.pos import retention
 from edge_components.pos.requests import CitedReceipt
-from tests.faults import disk
 from tests.pos import till_ledger
 from tests.pos.pos_process import sale
 from tests.pos.test_pos_selling import records
@@ -122,17 +121,6 @@ def test_a_whole_epoch_can_go_and_receipts_of_the_rest_are_found(till):
     everyone_has_all(till)
     assert drop_all(till) == 9 + 8
     assert {one["epoch"] for one in till.records()} == {recent[0]["epoch"]}
-
-
-@pytest.fixture
-def clock(pos, tmp_path, monkeypatch):
-    """The clock that the till's process sees; it is synchronized, and can be moved."""
-    control = disk.Control(tmp_path / "control")
-    control.set_clock()
-    for name, value in disk.environment(pos.data, control=control).items():
-        monkeypatch.setenv(name, value)
-    yield control
-    control.close()
 
 
 def test_a_till_that_sells_drops_what_is_old_and_what_stays_verifies_and_outlives_a_restart(pos, clock):

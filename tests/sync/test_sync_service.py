@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -83,6 +83,17 @@ class Process:
         self.child.send_signal(signal.SIGTERM)
         return self.child.wait(120)
 
+    def kill(self) -> None:
+        if self.child.poll() is None:
+            self.child.kill()
+            self.child.wait(120)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
 
 @pytest.fixture
 def start(till: Till, proxy: FaultyProxy) -> Iterator[Callable[..., Process]]:
@@ -94,9 +105,7 @@ def start(till: Till, proxy: FaultyProxy) -> Iterator[Callable[..., Process]]:
 
     yield started
     for process in processes:
-        if process.child.poll() is None:
-            process.child.kill()
-            process.child.wait(120)
+        process.kill()
 
 
 def register(till: Till, **changes: Any) -> dict[str, Any]:
