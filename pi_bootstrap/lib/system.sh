@@ -14,6 +14,7 @@ ensure_users() {
   else
     change "add user ggc_user, with a home" useradd --system --create-home --gid ggc_group ggc_user
   fi
+  ensure_printer_group
   operator=$(operator_user)
   if [[ -z $operator ]]; then
     note "no login user to add to ggc_group"
@@ -24,6 +25,17 @@ ensure_users() {
     note "$operator: log out and in again (or restart) for ggc_group to take effect"
   fi
   check_runs_as_component
+}
+
+# A receipt printer on a USB cable is /dev/usb/lp0, which belongs to the group lp.
+ensure_printer_group() {
+  if ! getent group lp >/dev/null; then
+    return 0
+  elif id -nG ggc_user 2>/dev/null | tr ' ' '\n' | grep -qx lp; then
+    already "ggc_user is in lp"
+  else
+    change "add ggc_user to lp, for a receipt printer on a cable" usermod --append --groups lp ggc_user
+  fi
 }
 
 # Seldom, but seen: sudoers that let root be anybody but not in any group.

@@ -59,6 +59,7 @@ def test_a_till_is_made_kept_and_unmade(machine: Machine, work_dir: Path) -> Non
     assert out(machine, "stat", "-c", "%U %a", "/var/log/greentill/bootstrap.log") == "root 640"
     assert out(machine, "stat", "-c", "%a", "/etc/greentill/environment") == "600"
     assert "ggc_group" in out(machine, "id", "-nG", "pi")
+    assert out(machine, "sudo", "-u", "ggc_user", "-g", "ggc_group", "groups") == "ggc_group lp"
     assert out(machine, "sudo", "-u", "ggc_user", "-H", "sh", "-c", "cd && pwd") == "/home/ggc_user"
     assert out(machine, "systemctl", "is-enabled", "greengrass") == "enabled"
     shown = out(machine, "systemctl", "show", "-p", "EnvironmentFiles", "greengrass")
