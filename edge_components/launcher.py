@@ -33,8 +33,10 @@ def main() -> None:
     wait_for(runtime / "ready")
     hold(runtime / "ready")
     python = str(runtime / "venv" / "bin" / "python")
-    code = compiled(Path(__file__).resolve().parent, runtime / "code" / arguments.module, python)
-    environment = dict(os.environ, PYTHONPATH=str(code))
+    artifact = Path(__file__).resolve().parent
+    code = compiled(artifact, runtime / "code" / arguments.module, python)
+    # A copy doesn't tell which version it is of; where the nucleus unpacked the component does.
+    environment = dict(os.environ, PYTHONPATH=str(code), GREENTILL_ARTIFACT=str(artifact))
     supervise = str(code / "edge_components" / "edgekit" / "supervise.py")
     # -P: the working folder is not searched, so nothing that lies there takes the place of our package
     command = [python, "-P", "-u", "-m", arguments.module, *rest]

@@ -12,6 +12,7 @@ from typing import Any
 
 from edge_components.edgekit import config
 from edge_components.edgekit.ipc import Degraded, Ipc, IpcError, connect
+from edge_components.sync.report import installed_version
 from edge_components.sync.service import Service
 from edge_components.sync.settings import Settings, SettingsError, complete
 
@@ -37,7 +38,7 @@ def main() -> int:
         return 1  # the nucleus starts it again
     for problem in loaded.problems:
         log.warning("configuration: %s", problem)
-    service = Service(settings)
+    service = Service(settings, installed_version(os.environ.get("GREENTILL_ARTIFACT", "")))
     service.start()
     _listen(ipc, service, stopping)
     if service.run(stopping, lambda: _configuration(ipc, configured) != configured):

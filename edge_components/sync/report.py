@@ -12,7 +12,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-import edge_components
 from edge_components.edgekit import keys
 from edge_components.edgekit.ledger import LedgerReader
 from edge_components.sync.cloud import Cloud
@@ -28,12 +27,19 @@ class Reporter:
 
     name = "report"
 
-    def __init__(self, settings: Settings, ledger: LedgerReader, state: State, cloud: Cloud) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: LedgerReader,
+        state: State,
+        cloud: Cloud,
+        version: str | None = None,
+    ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._state = state
         self._cloud = cloud
-        self._version = installed_version(Path(edge_components.__file__))
+        self._version = version
 
     def step(self) -> bool:
         """False, since there is nothing more to do until the next time. Raises what stood in the way."""
@@ -81,10 +87,10 @@ class Reporter:
         self._ledger.close()
 
 
-def installed_version(package: Path) -> str | None:
-    """The component's version: a nucleus unpacks it to <name>/<version>/<archive>/<package>."""
-    try:
-        name, version = package.parents[3].name, package.parents[2].name
-    except IndexError:
-        return None
-    return version if name.startswith("com.") else None
+def installed_version(artifact: str) -> str | None:
+    """The component's version: a nucleus unpacks it to <name>/<version>/<archive>, which the launcher tells.
+
+    Not where the code runs from: that is a copy beside the Runtime. None outside a nucleus.
+    """
+    folder = Path(artifact)
+    return folder.parent.name if folder.parent.parent.name.startswith("com.") else None

@@ -37,7 +37,7 @@ class Service:
     Sinks are woken when the ledger has grown; the others look again after a while.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, version: str | None = None) -> None:
         self._settings = settings
         self._cloud = Cloud(settings)
         self._state = State(settings.database)
@@ -50,7 +50,7 @@ class Service:
         table = TableSink(settings, LedgerReader(settings.ledger), self._state, self._cloud, heads)
         bucket = BucketSink(settings, LedgerReader(settings.ledger), self._state, self._cloud)
         self._sinks = [self._every(settings.poll_seconds, sink) for sink in (table, bucket)]
-        reporter = Reporter(settings, LedgerReader(settings.ledger), self._state, self._cloud)
+        reporter = Reporter(settings, LedgerReader(settings.ledger), self._state, self._cloud, version)
         self._others = [
             self._assignment(),
             self._every(settings.heads_seconds, heads),

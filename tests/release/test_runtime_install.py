@@ -148,7 +148,7 @@ def component(tmp_path: Path) -> Path:
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(
         "import os, sys, time\n"
-        "print(sys.prefix, os.environ['PYTHONPATH'], sys.argv[1:], flush=True)\n"
+        "print(sys.prefix, os.environ['PYTHONPATH'], os.environ['GREENTILL_ARTIFACT'], flush=True)\n"
         "time.sleep(60)\n"
     )
     (folder / "launcher.py").write_text(LAUNCHER.read_text())
@@ -193,8 +193,9 @@ def test_the_launcher_waits_for_its_runtime_then_runs_the_component(tmp_path: Pa
         assert install(small(tmp_path / "a"), into).returncode == 0
         line = child.stdout.readline()
         assert line, child.stderr.read()
-        prefix, code = line.split()[:2]
+        prefix, code, artifact = line.split()
         assert prefix == str(into / "1.0.0" / "venv")
+        assert artifact == str(component)  # from which a component reads its version: a copy has none
         assert Path(code).parent == into / "1.0.0" / "code" / "edge_components.probe"
         with (into / "1.0.0" / "ready").open() as ready, pytest.raises(BlockingIOError):
             fcntl.flock(ready, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from edge_components.edgekit.ledger import LedgerReader
@@ -54,6 +52,16 @@ def test_a_till_that_delivered_everything_says_so_and_since_when(till: Till, rep
 
 
 def test_the_version_is_the_one_in_the_path_that_a_nucleus_unpacks_to() -> None:
-    unpacked = Path("/greengrass/v2/packages/artifacts-unarchived/com.greentill.Sync/1.4.0/sync")
-    assert installed_version(unpacked / "edge_components" / "__init__.py") == "1.4.0"
-    assert installed_version(Path("/home/me/greentill/edge_components/__init__.py")) is None
+    unpacked = "/greengrass/v2/packages/artifacts-unarchived/com.greentill.Sync/1.4.0/sync"
+    assert installed_version(unpacked) == "1.4.0"
+    assert installed_version("/home/me/greentill") is None
+    assert installed_version("") is None
+
+
+def test_head_office_hears_the_version_with_the_backlog(till: Till) -> None:
+    till.ledger.sell(1)
+    till.drain()
+    Reporter(till.settings, LedgerReader(till.settings.ledger), till.state, till.cloud, "1.4.0").step()
+    head = till.head()
+    assert head is not None
+    assert head["version"] == {"S": "1.4.0"}
