@@ -1,6 +1,6 @@
 """`greentill sales recompute`: a business date added up again from the bucket."""
 
-from datetime import datetime
+from datetime import date as calendar_date
 from typing import Annotated
 
 import typer
@@ -14,15 +14,16 @@ from sales.recompute import Recomputed, recompute
 
 
 def recompute_command(
-    date: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The business date.")],
+    date: Annotated[str, typer.Option(help="The business date, as 2026-11-21.")],
     as_json: JsonOption = False,
 ) -> None:
     """Add up a business date from S3 and hold it against the tills' own sums; exit 1 when they differ.
 
     Example: greentill sales recompute --date 2026-11-21
     """
+    day = _day(date)
     try:
-        found = recompute(cloud(), f"{date:%Y-%m-%d}")
+        found = recompute(cloud(), day)
     except (SettingsError, AccessError) as error:
         raise CommandError(str(error)) from error
     except (ClientError, BotoCoreError) as error:
@@ -33,6 +34,13 @@ def recompute_command(
         _print(found)
     if not found.sound:
         raise typer.Exit(1)
+
+
+def _day(text: str) -> str:
+    try:
+        return calendar_date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise CommandError(f"{text!r} is no date; write it as 2026-11-21") from error
 
 
 def _print(found: Recomputed) -> None:

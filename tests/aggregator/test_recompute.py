@@ -232,3 +232,9 @@ def test_the_command_says_how_a_day_stands_and_fails_when_sums_differ(
     )
     assert CliRunner().invoke(build(), command).exit_code == 1
     assert "differs" in CliRunner().invoke(build(), command[:-1]).output
+
+
+@pytest.mark.parametrize("date", ["yesterday", "2026-02-30", "20.11.2026"])
+def test_a_date_that_is_none_is_answered_with_how_to_write_it(date: str) -> None:
+    answer = CliRunner().invoke(build(), ["sales", "recompute", "--date", date])
+    assert str(answer.exception) == f"{date!r} is no date; write it as 2026-11-21"
