@@ -153,6 +153,8 @@ def _number(value: Any) -> float:
         number = float(value)
     except ValueError as error:
         raise _RefusedError("must be a number") from error
+    except OverflowError as error:  # JSON's whole numbers have no end
+        raise _RefusedError("too large a number") from error
     if number != number or number in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN is what differs from itself
         raise _RefusedError("must be a finite number")
     return number
@@ -161,7 +163,10 @@ def _number(value: Any) -> float:
 def _decimal(value: Any) -> Decimal:
     """Exact: a number may come as a float, whose shortest text is what was written."""
     _number(value)
-    return Decimal(str(value).strip())
+    try:
+        return Decimal(str(value).strip())
+    except ArithmeticError as error:  # an exponent beyond what it holds, where a float is merely 0
+        raise _RefusedError("must be a number") from error
 
 
 def _truth(value: Any) -> bool:

@@ -60,13 +60,15 @@ class Updates:
 
     def _first_asked(self, deployment: str) -> float:
         """In the machine's own time; kept in a file, since an update may find this process anew."""
+        now = self._clock()
         try:
             found = json.loads(self._note.read_text(encoding="utf-8"))
-            if (found["deployment"], found["boot_id"]) == (deployment, self._boot_id):
-                return float(found["seconds"])
-        except (OSError, ValueError, TypeError, KeyError):
+            asked = float(found["seconds"])
+            known = (found["deployment"], found["boot_id"]) == (deployment, self._boot_id)
+            if known and 0 <= asked <= now:  # NaN is neither
+                return asked
+        except (OSError, ValueError, TypeError, KeyError, OverflowError):
             pass  # no deployment has asked yet, or the note is no note: this is the first time
-        now = self._clock()
         self._write(self._note, deployment, now)
         return now
 

@@ -103,3 +103,13 @@ def test_changed_settings_hold_for_an_update_that_waits(folder: Path) -> None:
     assert till.wait() > 0
     till.updates.use(replace(till.settings, update_window={}))
     assert till.wait() == 0
+
+
+@pytest.mark.parametrize("seconds", ["NaN", "Infinity", "-1", "1e300", "1" + "0" * 400, '"x"', "null"])
+def test_a_note_that_says_no_time_of_this_machine_is_written_anew(folder: Path, seconds: str) -> None:
+    """Or an update would wait for ever, or its question be answered with an error."""
+    (folder / "update.json").write_text(f'{{"deployment": "one", "boot_id": "boot", "seconds": {seconds}}}')
+    till = Asked(folder, update_window=NIGHT)
+    assert till.wait() == 300
+    till.now += MOST_SECONDS
+    assert till.wait() == 0

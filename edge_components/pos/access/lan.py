@@ -74,7 +74,7 @@ class LanListener:
         while True:
             try:
                 context = await asyncio.to_thread(self._prepare, None)
-                listening = self._listen()
+                listening = await asyncio.to_thread(self._listen)  # a name is looked up, which may take long
             except (AuthorityError, OSError) as error:
                 self._say(str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -119,9 +119,10 @@ class LanListener:
             listening.setblocking(False)
             listening.bind((self._host, self._port))
             listening.listen(_WAITING)
-        except OSError as error:
+        except (OSError, ValueError, TypeError) as error:  # what is no host at all fails in its own ways
             listening.close()
-            raise OSError(f"{self._host}:{self._port} cannot be listened on: {error.strerror}") from error
+            why = getattr(error, "strerror", None) or error
+            raise OSError(f"{self._host}:{self._port} cannot be listened on: {why}") from error
         return listening
 
     def _configuration(self) -> uvicorn.Config:

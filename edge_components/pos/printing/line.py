@@ -75,8 +75,9 @@ def stopped() -> PrinterError:
 def _device(path: str) -> Iterator[int]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY)
-    except OSError as error:
-        raise _unreachable(f"{path} can't be opened ({error.strerror})", "its cable and power") from error
+    except (OSError, ValueError) as error:  # what is no path at all is a ValueError
+        why = getattr(error, "strerror", None) or error
+        raise _unreachable(f"{path} can't be opened ({why})", "its cable and power") from error
     try:
         yield descriptor
     finally:
@@ -87,8 +88,9 @@ def _device(path: str) -> Iterator[int]:
 def _network(settings: PrinterSettings) -> Iterator[int]:
     try:
         connection = socket.create_connection((settings.host, settings.port), settings.timeout_seconds)
-    except OSError as error:
-        said = f"{settings.host}:{settings.port} does not answer ({error.strerror or error})"
+    except (OSError, ValueError) as error:  # what is no host name at all is a UnicodeError
+        why = getattr(error, "strerror", None) or error
+        said = f"{settings.host}:{settings.port} does not answer ({why})"
         raise _unreachable(said, "its power and network") from error
     with connection:
         connection.setblocking(False)

@@ -53,10 +53,18 @@ def _whole(basket: Basket, at: Circumstances) -> Iterator[Reason]:
 def _time(basket: Basket, at: Circumstances) -> Iterator[Reason]:
     if at.now is None:
         return
-    when = at.now
+    local = at.now.astimezone(at.assignment.time_zone)
     if isinstance(basket, SaleRequest) and basket.sold_at is not None:
-        said = datetime.fromisoformat(basket.sold_at)
-        when = said if said.tzinfo is not None else when
-    local = when.astimezone(at.assignment.time_zone)
+        local = _as_told(datetime.fromisoformat(basket.sold_at), at) or local
     if not hours.is_open(at.rules.opening_hours, local):
         yield reason("outside_opening_hours", f"the store is closed at {local:%H:%M on %A}", "")
+
+
+def _as_told(said: datetime, at: Circumstances) -> datetime | None:
+    """A terminal's time as the store has it; None where that can't be told, as at the ends of the calendar."""
+    if said.tzinfo is None:
+        return None
+    try:
+        return said.astimezone(at.assignment.time_zone)
+    except OverflowError:
+        return None

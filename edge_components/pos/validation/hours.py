@@ -34,7 +34,7 @@ def is_open(hours: Mapping[str, str], local: datetime) -> bool:
     at = local.time().replace(tzinfo=None)
     if any(_within(span, at) for span in today):
         return True
-    return any(closes < opens and at < closes for opens, closes in yesterday or ())
+    return any(closes <= opens and at < closes for opens, closes in yesterday or ())
 
 
 def _within(span: Span, at: time) -> bool:
@@ -58,4 +58,11 @@ def _spans(text: str) -> list[Span] | None:
 
 def _span(text: str) -> Span:
     opens, _, closes = (part.strip() for part in text.partition("-"))
-    return time.fromisoformat(opens), time.fromisoformat("00:00" if closes == "24:00" else closes)
+    return _time(opens), _time("00:00" if closes == "24:00" else closes)
+
+
+def _time(text: str) -> time:
+    found = time.fromisoformat(text)
+    if found.tzinfo is not None:  # hours are the store's own: another zone's can't be compared with them
+        raise ValueError(f"{text} names a time zone")
+    return found

@@ -90,7 +90,7 @@ class LiveRules:
         usable = {}
         for code, rate in settings.tax_rates.items():
             try:
-                money.decimal(rate)
+                _check_rate(rate)
             except money.MoneyError as error:
                 self._tell([f"the tax rate of {code} is left out: {error}"])
             else:
@@ -102,6 +102,12 @@ class LiveRules:
             if problem not in self._said:
                 self._said.add(problem)
                 _log.warning("configuration: %s", problem)
+
+
+def _check_rate(rate: str) -> None:
+    """Raises MoneyError for what no tax is; at -1 a price that includes it would have no base at all."""
+    if money.decimal(rate) < 0:
+        raise money.MoneyError(f"{rate!r} is negative")
 
 
 def _differs(before: Settings, after: Settings, name: str) -> bool:
