@@ -24,7 +24,8 @@ debian_packages() {
   done
   [ ${#missing[@]} -eq 0 ] && return
   if [ "$(id -u)" -ne 0 ]; then
-    say "These Debian packages are missing and need root: ${missing[*]}. The demo's machines and the browser tests do without them."
+    say "Without root these Debian packages stay missing, which the demo and some tests need. Install them with:"
+    say "  sudo apt-get install --no-install-recommends ${missing[*]}"
     return
   fi
   say "Installing Debian packages: ${missing[*]}"
