@@ -4,7 +4,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 PATH=$PWD/.venv/bin:$PATH
 
-PYTHON_PATHS=(app.py benchmarks catalogue edge_components fleet_provisioning greentill infra release sales tests twin)
+PYTHON_PATHS=(app.py benchmarks catalogue edge_components fleet_provisioning greentill infra pi_bootstrap release sales tests twin)
 failed=()
 
 step() { # name, command...

@@ -58,7 +58,7 @@ classic_install() (
   classic_verify "$scratch/nucleus.zip"
   fetch "$PLUGIN_NAME" "$scratch/plugin.jar"
   classic_verify "$scratch/plugin.jar"
-  python3 -m zipfile -e "$scratch/nucleus.zip" "$scratch/nucleus"
+  python3 -I -m zipfile -e "$scratch/nucleus.zip" "$scratch/nucleus"
   # What an interrupted installer left is still at work, or in the way.
   systemctl stop greengrass.service 2>/dev/null || true
   install -d -m 755 "$GREENGRASS_ROOT"

@@ -114,19 +114,20 @@ check_state() {
     safe state-owner "$STATE_DIR belongs to group $(stat -c %G "$STATE_DIR")" chgrp ggc_group "$STATE_DIR"
   fi
   if [[ -n $(find "$STATE_DIR" -xdev -user ggc_user ! -type l ! -perm -u+rw -print -quit) ]]; then
-    safe state-mode "something in $STATE_DIR can't be read or written by ggc_user, who owns it" \
-      find "$STATE_DIR" -xdev -user ggc_user ! -type l ! -perm -u+rw -execdir chmod u+rwX '{}' +
+    safe_through state-mode "something in $STATE_DIR can't be read or written by ggc_user, who owns it" \
+      "sudo ./pi_bootstrap.sh repair" hand_over keep "$STATE_DIR"
   fi
 }
 
-# -execdir and -links: whoever may write here must not lead root to files elsewhere.
+# Whoever may write in a folder must not lead root to files elsewhere: chown -R and chmod -R can be led.
+hand_over() { python3 -I "$SCRIPT_DIR/lib/hand_over.py" "$@"; }
+
 check_given_back() {
   local code=$1 folder=$2 other
   other=$(find "$folder" -xdev ! -user ggc_user -print -quit)
   if [[ -n $other ]]; then
-    safe "$code" "$other belongs to $(stat -c %U "$other") instead of ggc_user, and may not be the only one" \
-      find "$folder" -xdev ! -user ggc_user '(' -type d -o -links 1 ')' \
-      -execdir chown --no-dereference ggc_user:ggc_group '{}' +
+    safe_through "$code" "$other belongs to $(stat -c %U "$other") instead of ggc_user, and may not be the only one" \
+      "sudo ./pi_bootstrap.sh repair" hand_over owner "$folder"
   fi
 }
 
@@ -160,7 +161,8 @@ check_artifacts() {
   done
   for folder in "$GREENGRASS_ROOT"/packages/artifacts{,-unarchived}/com."${FLEET:-greentill}".*; do
     if [[ -d $folder && -n $(as_component find "$folder" ! -readable -print -quit 2>&1) ]]; then
-      safe artifact-mode "something in $folder can't be read by ggc_user" chmod -R a+rX "$folder"
+      safe_through artifact-mode "something in $folder can't be read by ggc_user" \
+        "sudo ./pi_bootstrap.sh repair" hand_over read "$folder"
     fi
   done
 }

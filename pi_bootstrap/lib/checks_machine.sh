@@ -4,17 +4,22 @@
 LOW_DISK_KB=100000
 CLOCK_SLACK_SECONDS=300
 
-# The disks that a till writes, each once, as "MOUNT".
-till_mounts() {
-  local path
+# The disks that a till writes, each once, and how each is mounted.
+declare -A DISKS=()
+check_disks() {
+  local path mount options
+  DISKS=()
   for path in / "$(existing "$STATE_DIR")" "$(existing "$GREENGRASS_ROOT")" /tmp; do
-    findmnt --noheadings --first-only --output TARGET --target "$path"
-  done | sort -u
+    read -r mount options < <(findmnt --noheadings --first-only --output TARGET,OPTIONS --target "$path")
+    DISKS[$mount]=$options
+  done
 }
+
+has_option() { [[ ,${DISKS[$1]}, == *",$2,"* ]]; }
 
 check_space() {
   local mount free inodes all
-  while IFS= read -r mount; do
+  for mount in "${!DISKS[@]}"; do
     free=$(df --output=avail -k "$mount" | tail -n 1)
     if [[ $free -lt $LOW_DISK_KB ]]; then
       unsafe disk-full "$((free / 1024)) MB are free on $mount; below 100 MB deployments and sales are refused" \
@@ -25,31 +30,29 @@ check_space() {
       unsafe inodes-full "$inodes of $all inodes are free on $mount, so no file can be made" \
         "sudo du -x --inodes --max-depth=3 $mount | sort -n | tail, then remove what is not needed"
     fi
-  done < <(till_mounts)
+  done
 }
 
 check_read_only() {
   local mount
-  while IFS= read -r mount; do
+  for mount in "${!DISKS[@]}"; do
     if has_option "$mount" ro; then
       unsafe read-only "$mount is mounted read-only, as a failing card is: copy the ledger off it first" \
         "sudo dmesg | tail -n 50, then sudo mount -o remount,rw $mount, and replace the card"
     fi
-  done < <(till_mounts)
+  done
 }
 
 # The nucleus runs native libraries from /tmp, a Runtime its packages from STATE_DIR, recipes from GREENGRASS_ROOT.
 check_noexec() {
   local mount
-  while IFS= read -r mount; do
+  for mount in "${!DISKS[@]}"; do
     if [[ $mount != / ]] && has_option "$mount" noexec; then
       unsafe noexec "$mount is mounted noexec, so nothing in it can be run" \
         "sudo mount -o remount,exec $mount, and take noexec out of /etc/fstab or its mount unit"
     fi
-  done < <(till_mounts)
+  done
 }
-
-has_option() { findmnt --noheadings --first-only --output OPTIONS --target "$1" | tr ',' '\n' | grep -qx "$2"; }
 
 # Files can't be younger than now; the newest that this machine writes anyway tells the last time known.
 check_clock() {
@@ -105,12 +108,13 @@ check_java() {
 
 # PEP 668: the system's Python refuses pip, so components bring their packages in the Runtime.
 check_python() {
-  local log
-  if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+  local log has
+  has=$(python3 -I -S -c 'import sys, importlib.util
+print(sys.version_info >= (3, 11), all(map(importlib.util.find_spec, ("venv", "ensurepip"))))' 2>/dev/null || true)
+  if [[ $has != "True "* ]]; then
     unsafe python-old "python3 is missing or older than 3.11" "write Raspberry Pi OS 12 or 13 to a new card"
     return 0
-  fi
-  if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+  elif [[ $has != "True True" ]]; then
     unsafe venv-missing "python3 can't make virtual environments" "sudo apt-get install python3-venv"
   fi
   for log in "$GREENGRASS_ROOT"/logs/*.log; do

@@ -73,18 +73,25 @@ check_runtime() {
   done < <(wanted_runtimes)
   for ready in "$STATE_DIR"/runtime/*/ready; do
     version=$(basename "$(dirname "$ready")")
-    if [[ -e $ready ]] && ! "${ready%/ready}/venv/bin/python" -I -c "import sys
-sys.exit('\"python\": \"%d.%d\"' % sys.version_info[:2] not in open(sys.argv[1]).read())" "$ready" 2>/dev/null; then
+    if [[ -e $ready ]] && has_account && ! made_for_this_python "$ready"; then
       unsafe runtime-broken "Runtime $version was made for another Python than this system's" "$(runtime_remedy "$version")"
     fi
   done
+}
+
+# Components write what is looked at here, so none of it is run, and the mark is read as they would read it.
+made_for_this_python() {
+  local ready=$1 python
+  python=$(python3 -I -c 'import sys; print("%d.%d" % sys.version_info[:2])') || return 0 # check_python tells
+  [[ -x ${ready%/ready}/venv/bin/python ]] &&
+    as_component timeout 5 head -c 4096 "$ready" 2>/dev/null | grep -qF "\"python\": \"$python\""
 }
 
 # The versions that launchers were told to use, and what has taken their place beside a running component.
 wanted_runtimes() {
   local line
   for line in /proc/[0-9]*/cmdline; do
-    tr '\0' ' ' <"$line"
+    tr '\0' ' ' <"$line" || continue # it has ended
     printf '\n'
   done 2>/dev/null | sed -n 's/.*launcher\.py --runtime \([0-9A-Za-z.+-]*\) .*/\1/p' | sort -u
 }
@@ -120,18 +127,31 @@ broken_components() {
     awk '{ state[$1] = $2 } END { for (name in state) if (state[name] == "BROKEN") print name }' | sort
 }
 
-# What a component said it may not read, and still may not.
+# What a component said it may not read, and still may not. It may say anything: nobody is told to open the
+# system's own files to it.
 check_denied() {
-  local path
+  local path remedy
   has_account || return 0
   while IFS= read -r path; do
     if [[ -e $path && $path != "$STATE_DIR"/* && $path != "$GREENGRASS_ROOT"/* ]] && ! as_component test -r "$path"; then
-      unsafe denied "a component was told Errno 13 for $path, and ggc_user still may not read it" \
-        "namei -om $(quoted "$path"), then sudo chgrp ggc_group $(quoted "$path") && sudo chmod g+rX $(quoted "$path")"
+      remedy="namei -om $(quoted "$path"), then sudo chgrp ggc_group $(quoted "$path") && sudo chmod g+rX $(quoted "$path")"
+      if is_systems_own "$path"; then
+        remedy="leave $(quoted "$path") as it is: ask the component's developer why it reads that"
+      fi
+      unsafe denied "a component was told Errno 13 for $path, and ggc_user still may not read it" "$remedy"
     fi
   done < <(tail --quiet -n 200 "$GREENGRASS_ROOT"/logs/*.log 2>/dev/null |
     sed -n -e "s/.*\[Errno 13\] Permission denied: '\([^']*\)'.*/\1/p" \
       -e "s/.*can't open file '\([^']*\)': \[Errno 13\].*/\1/p" | sort -u)
+}
+
+# Wherever links lead: what a shop keeps lies below /srv, /opt, /mnt, /media or a home.
+is_systems_own() {
+  case $(realpath "$1") in
+    */.*) return 0 ;;
+    /srv/* | /opt/* | /mnt/* | /media/* | /home/*) return 1 ;;
+    *) return 0 ;;
+  esac
 }
 
 check_leftovers() {

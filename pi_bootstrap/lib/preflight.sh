@@ -89,9 +89,9 @@ require_exec() {
 }
 
 require_python() {
-  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fatal "python3 is older than 3.11: use Debian 12 or 13."
-  python3 -c 'import venv, ensurepip' || fatal "python3 can't make virtual environments: apt-get install python3-venv."
-  already "python3 $(python3 -c 'import platform; print(platform.python_version())') with venv"
+  python3 -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fatal "python3 is older than 3.11: use Debian 12 or 13."
+  python3 -I -c 'import venv, ensurepip' || fatal "python3 can't make virtual environments: apt-get install python3-venv."
+  already "python3 $(python3 -I -c 'import platform; print(platform.python_version())') with venv"
 }
 
 # The nucleus runs components through sudo, so root must be allowed to be anybody, in any group.

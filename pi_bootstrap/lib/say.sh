@@ -1,10 +1,13 @@
 # shellcheck shell=bash
 # What the person at the Pi reads, one line per step, and the same in the log.
 
+# Names of files and lines of logs are others' words: they give no orders to a terminal and begin no line of ours.
 say() {
-  printf '%s\n' "$*"
+  local told="$*"
+  told=${told//[[:cntrl:]]/?}
+  printf '%s\n' "$told"
   if [[ -w ${LOG_FILE:-} ]]; then
-    printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >>"$LOG_FILE"
+    printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$told" >>"$LOG_FILE"
   fi
 }
 
