@@ -91,6 +91,30 @@ def test_a_total_is_paid_in_parts_with_the_keyboard_and_only_cash_gives_change(p
     assert of_kind(selling, "sale")[0]["exceptions"] == []
 
 
+def test_what_a_cashier_types_when_the_payment_opens_is_what_was_handed_over(page, selling):
+    page.locator(".product", has_text="Milk").click()
+    page.keyboard.press("F8")
+    expect(page.locator("#confirm")).to_be_focused()
+    page.keyboard.type("20")
+    expect(page.locator("#received")).to_have_value("20")
+    expect(page.locator("#change")).to_have_text("$18.50")
+    page.keyboard.press("Enter")
+    expect(page.locator("#receipt")).to_contain_text("Received$20.00")
+    assert payments(selling) == [[{"method": "cash", "amount": 150}]]
+
+
+def test_enter_once_too_often_after_a_sale_sells_nothing_to_the_next_customer(page, selling):
+    page.locator(".product", has_text="Milk").click()
+    page.keyboard.press("F8")
+    page.keyboard.press("Enter")
+    expect(page.locator("#next")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#done")).to_be_hidden()
+    expect(page.locator("button:focus")).to_have_count(0)
+    page.keyboard.press("Enter")
+    expect(page.locator("#lines li")).to_have_count(0)
+
+
 def test_more_than_is_due_is_taken_in_cash_only(page, selling):
     page.locator(".product", has_text="Milk").click()
     page.keyboard.press("F9")

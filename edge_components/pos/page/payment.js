@@ -149,6 +149,10 @@ export function wirePayment() {
   $("paying").addEventListener("keydown", (event) => {
     const wanted = { F8: CASH, F9: "card" }[event.key];
     if (state.till.payment_methods.includes(wanted)) choose(wanted);
+    if (/^[0-9]$/.test(event.key) && document.activeElement !== $("received")) {
+      $("received").focus(); // what was handed over, typed over the total
+      $("received").select();
+    }
   });
   $("back").onclick = () => $("paying").close();
   $("confirm").onclick = confirm;

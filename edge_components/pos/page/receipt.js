@@ -93,5 +93,9 @@ export function showLast() {
 
 export function wireReceipt() {
   $("next").onclick = () => $("done").close();
+  $("done").addEventListener("close", () => {
+    // the browser gives the focus back to the article that was touched last: another Enter would sell it again
+    if (document.activeElement?.matches("button")) document.activeElement.blur();
+  });
   wirePrinting();
 }
