@@ -36,43 +36,51 @@ till_private_key() {
 }
 
 check_identity() {
-  local certificate key certified
+  local certificate key shown
   if declare -F flavour_provisioned >/dev/null && ! flavour_provisioned; then
     unsafe not-provisioned "the till has no identity of its own yet" "sudo ./pi_bootstrap.sh --kit DIR"
     return 0
   fi
   certificate=$(till_certificate)
   key=$(till_private_key)
-  check_certificate "$certificate"
+  shown=$(openssl x509 -in "$certificate" -noout -startdate -enddate -pubkey 2>/dev/null || true)
+  if [[ -n $shown ]]; then
+    check_validity "$shown"
+  else
+    unsafe certificate-missing "the till's certificate $certificate is missing or can't be read" \
+      "greentill till replace (on the engineer's machine), then sudo ./pi_bootstrap.sh --kit DIR with the new kit"
+  fi
   if [[ ! -s $key ]]; then
     unsafe key-missing "the till's private key $key is missing" \
       "greentill till replace (on the engineer's machine), then sudo ./pi_bootstrap.sh --kit DIR with the new kit"
     return 0
   fi
   check_key_mode "$key"
-  certified=$(public_key x509 "$certificate")
-  if [[ -n $certified && $certified != "$(public_key pkey "$key")" ]]; then
+  if [[ -n $shown && $shown != *"$(openssl pkey -in "$key" -pubout 2>/dev/null || echo unreadable)"* ]]; then
     unsafe key-mismatch "$key does not belong to $certificate" \
       "greentill till replace (on the engineer's machine), then sudo ./pi_bootstrap.sh --kit DIR with the new kit"
   fi
 }
 
-check_certificate() {
-  local certificate=$1 from
-  if ! openssl x509 -in "$certificate" -noout 2>/dev/null; then
-    unsafe certificate-missing "the till's certificate $certificate is missing or can't be read" \
-      "greentill till replace (on the engineer's machine), then sudo ./pi_bootstrap.sh --kit DIR with the new kit"
-    return 0
-  fi
-  from=$(date -d "$(openssl x509 -in "$certificate" -noout -startdate | cut -d= -f2)" +%s)
-  if [[ $(date +%s) -lt $from ]]; then
-    unsafe certificate-not-yet-valid "the certificate is valid from $(date -u -d "@$from" +%FT%TZ): the clock is behind" \
-      "sudo timedatectl set-ntp true, or without a network: sudo date -u -s $(date -u -d "@$from" +%FT%TZ)"
-  elif ! openssl x509 -in "$certificate" -noout -checkend 0 >/dev/null; then
-    unsafe certificate-expired "the certificate ended on $(openssl x509 -in "$certificate" -noout -enddate | cut -d= -f2), or the clock is ahead" \
+# check_validity SHOWN: what openssl shows of the certificate, its dates among it.
+check_validity() {
+  local now from until line
+  while IFS= read -r line; do
+    case $line in
+      notBefore=*) from=$(date -d "${line#*=}" +%s) ;;
+      notAfter=*) until=$(date -d "${line#*=}" +%s) ;;
+    esac
+  done <<<"$1"
+  now=$(date +%s)
+  if [[ $now -lt $from ]]; then
+    from=$(date -u -d "@$from" +%FT%TZ)
+    unsafe certificate-not-yet-valid "the certificate is valid from $from: the clock is behind" \
+      "sudo timedatectl set-ntp true, or without a network: sudo date -u -s $from"
+  elif [[ $now -ge $until ]]; then
+    unsafe certificate-expired "the certificate ended on $(date -u -d "@$until" +%FT%TZ), or the clock is ahead" \
       "look at: date -u; then greentill till replace (on the engineer's machine)"
-  elif ! openssl x509 -in "$certificate" -noout -checkend "$WARN_SECONDS" >/dev/null; then
-    unsafe certificate-expiring "the certificate ends on $(openssl x509 -in "$certificate" -noout -enddate | cut -d= -f2)" \
+  elif [[ $((now + WARN_SECONDS)) -ge $until ]]; then
+    unsafe certificate-expiring "the certificate ends on $(date -u -d "@$until" +%FT%TZ)" \
       "greentill till rotate $THING (on the engineer's machine)"
   fi
 }
@@ -84,14 +92,6 @@ check_key_mode() {
   if [[ $((8#$mode & 8#7)) -ne 0 || ($((8#$mode & 8#70)) -ne 0 && $(stat -c %G "$key") != ggcore) ]]; then
     safe key-mode "the private key $key can be read by others (mode $mode)" chmod go= "$key"
   fi
-}
-
-# public_key x509|pkey FILE
-public_key() {
-  case $1 in
-    x509) openssl x509 -in "$2" -noout -pubkey 2>/dev/null || true ;;
-    pkey) openssl pkey -in "$2" -pubout 2>/dev/null || true ;;
-  esac
 }
 
 # After provisioning the claim is of no use but to a thief.

@@ -17,7 +17,7 @@ doctor() {
 # In this order, since what comes first is often the cause of what comes later.
 examine() {
   MODE=$1
-  local checks=(settings space read_only noexec clock) check
+  local checks=(settings disks space read_only noexec clock) check
   if has_till; then
     checks+=(accounts operator sudo paths state work artifacts secrets identity claim_key units helper time_waits
       java python runtime components denied network leftovers till)

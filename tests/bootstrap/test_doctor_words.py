@@ -109,7 +109,7 @@ def test_any_file_name_comes_out_as_json():
 
 
 def test_a_check_that_can_not_be_done_is_a_finding_and_the_others_go_on(tmp_path: Path):
-    checks = "settings space read_only noexec clock update_files"
+    checks = "settings disks space read_only noexec clock update_files"
     defined = "; ".join(f"check_{name}() {{ :; }}" for name in checks.split())
     script = f"{defined}; check_space() {{ false; }}; examine looking; report"
     found = json.loads(bash(script, ETC_DIR=str(tmp_path), GREENGRASS_ROOT=str(tmp_path / "none")))
