@@ -6,14 +6,17 @@ The note is on disk before the file is begun, and gone for good before the first
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_components.edgekit import record
 from edge_components.edgekit.files import sync_directory, write_json
 
+from .epochs import is_place
+
+REASONS = ("new_ledger", "ledger_missing", "ledger_damaged", "thing_changed")
 _PARTS = ("", "-wal", "-shm", "-journal")
 
 
@@ -33,10 +36,13 @@ def begin(path: Path, birth: Birth) -> None:
 def unfinished(path: Path) -> Birth | None:
     """What was begun at `path` and did not come to its first sale; an unreadable note proves nothing."""
     try:
-        found = json.loads(_note(path).read_text(encoding="utf-8"))
-        return Birth(str(found["reason"]), found["previous"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        found = record.parse(_note(path).read_text(encoding="utf-8"))
+        reason, previous = found["reason"], found["previous"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
+    if reason not in REASONS or not (previous is None or is_place(previous)):
+        return None
+    return Birth(reason, previous)
 
 
 def finish(path: Path) -> None:

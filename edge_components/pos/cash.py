@@ -14,6 +14,11 @@ from .requests import CashMovementRequest, DayCloseRequest
 from .rules import Masker, bounded, checked_id
 
 _NO_SALE = "no_sale"
+_TOO_LARGE = {
+    "code": "figures_too_large",
+    "message": "the day came to more than a record can say: its figures are cut",
+    "path": "",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,8 @@ class DayClose:
             raise EntryRefusedError(409, "day_not_begun", text)
         currency = scene.assignment.currency
         body = figures.report(rows, business_date=date, currency=currency, counted=self.counted)
-        return Settled(body, self.exceptions)
+        held = figures.held(body)
+        return Settled(held, self.exceptions if held == body else (*self.exceptions, _TOO_LARGE))
 
 
 def prepare_close(request: DayCloseRequest, assignment: Assignment) -> DayClose:

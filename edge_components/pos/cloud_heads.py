@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apsw
 
+from .epochs import is_place
 from .ledger import Ledger
 
 # The first records of the epochs above one: an index look-up for each, however long they are.
@@ -48,13 +49,15 @@ class CloudHeadFile:
                 return None
             self._seen = version
             found = json.loads(self._path.read_text(encoding="utf-8"))
-            int(found["epoch"], 16)
-            return CloudHead(str(found["epoch"]), int(found["seq"]), str(found["hash"]))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError) as error:
             _log.warning("%s cannot be read: %r", self._path, error)
             return None
+        if not is_place(found):
+            _log.warning("%s names no record that a till can have", self._path)
+            return None
+        return CloudHead(found["epoch"], found["seq"], found["hash"])
 
     def again(self) -> None:
         """Give the same head once more: nothing came of it."""

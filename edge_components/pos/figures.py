@@ -14,6 +14,8 @@ from typing import Any
 
 import apsw
 
+from edge_components.edgekit.record import MAX_INTEGER
+
 CASH = "cash"  # the payment method that fills the drawer
 _COLUMNS = {"sale": "sales", "refund": "refunds", "void": "voids"}
 _MOVEMENTS = {"in": 1, "float": 1, "out": -1}
@@ -80,6 +82,18 @@ def report(
         "first": _place(whole["first"]),
         "last": _place(whole["last"]),
     }
+
+
+def held(report: Any) -> Any:
+    """The report as a record can hold it: a day must end, however large a figure somebody made.
+
+    What is cut is not lost: the records that the figures are made of are there.
+    """
+    if isinstance(report, dict):
+        return {key: held(value) for key, value in report.items()}
+    if isinstance(report, list):
+        return [held(value) for value in report]
+    return max(-MAX_INTEGER, min(MAX_INTEGER, report)) if type(report) is int else report
 
 
 def _nothing() -> Figures:

@@ -16,6 +16,7 @@ from . import birth, database, schema
 from .assignment import Assignment
 from .birth import Birth
 from .clock import Clock
+from .epochs import is_epoch, is_place
 from .errors import DamagedLedgerError, NotSellingError, UncheckedLedgerError
 from .ledger import Ledger, read_position, set_machine
 from .settings import Settings
@@ -145,17 +146,19 @@ def _last_head(path: Path) -> dict[str, Any] | None:
             heads = reader.heads()
         except LedgerUnavailableError:
             return None
-    return {"epoch": heads[-1].epoch, "seq": heads[-1].seq, "hash": heads[-1].hash} if heads else None
+    if not heads:
+        return None
+    last = {"epoch": heads[-1].epoch, "seq": heads[-1].seq, "hash": heads[-1].hash}
+    return last if is_place(last) else None  # what is left of a damaged file may say anything
 
 
 def _last_delivered(settings: Settings) -> str | None:
     """The epoch that sync last delivered from: a new one must come after it even when the clock is behind."""
     try:
         epoch = json.loads(settings.cursor_path.read_text(encoding="utf-8"))["epoch"]
-        int(epoch, 16)
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return str(epoch)
+    return str(epoch) if is_epoch(epoch) else None
 
 
 def _set_aside(path: Path, clock: Clock, reason: str) -> None:

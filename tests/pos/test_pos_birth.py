@@ -82,3 +82,42 @@ def test_a_note_that_cannot_be_read_proves_nothing(selling: Pos) -> None:
     selling.start()
     assert records(selling)[0]["body"]["reason"] == "ledger_damaged"
     assert not (selling.data / "ledger.db.being-made").exists()
+
+
+HEAD = ""
+NO_NOTES = {
+    "no head": '{"reason": "new_ledger", "previous": "abc"}',
+    "half a head": '{"reason": "new_ledger", "previous": {"epoch": "EPOCH"}}',
+    "no epoch": '{"reason": "new_ledger", "previous": {"epoch": "zz", "seq": 1, "hash": "HASH"}}',
+    "the last epoch": '{"reason": "new_ledger", "previous": {"epoch": "LAST", "seq": 1, "hash": "HASH"}}',
+    "no seq": '{"reason": "new_ledger", "previous": {"epoch": "EPOCH", "seq": 1.5, "hash": "HASH"}}',
+    "another reason": '{"reason": "\\ud800", "previous": null}',
+    "endless": "[" * 100_000,
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("begun", [None, b"", b"x" * 5_000], ids=["no file", "empty file", "no ledger"])
+@pytest.mark.parametrize("note", NO_NOTES.values(), ids=NO_NOTES)
+def test_whatever_a_note_says_the_till_begins_a_ledger(
+    tmp_path: Path, note: str, begun: bytes | None
+) -> None:
+    (tmp_path / "ledger.db.being-made").write_text(
+        note.replace("HASH", "a" * 64).replace("EPOCH", "0" * 16).replace("LAST", "f" * 16)
+    )
+    if begun is not None:
+        (tmp_path / "ledger.db").write_bytes(begun)
+    till = LedgerInTest(tmp_path)
+    opened = till.records()[0]
+    reason = "new_ledger" if begun is None else "ledger_damaged"
+    assert opened["body"] == {"reason": reason, "previous": None}
+    assert len(opened["epoch"]) == 16
+    assert not (tmp_path / "ledger.db.being-made").exists()
+    till.ledger.connection.close()
+
+
+def test_a_note_that_is_no_file_of_ours_proves_nothing_and_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db.being-made").symlink_to(tmp_path)
+    till = LedgerInTest(tmp_path)
+    assert till.records()[0]["body"]["reason"] == "new_ledger"
+    till.ledger.connection.close()

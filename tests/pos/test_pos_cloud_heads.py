@@ -173,3 +173,11 @@ def test_a_running_till_on_a_restored_card_that_sold_on_hears_of_the_fork(sellin
     openings = [one["body"] for one in records(selling) if one["kind"] == "epoch_opened"]
     assert [one["reason"] for one in openings] == ["new_ledger", "cloud_ahead"]
     assert openings[-1]["previous"] == told
+
+
+@pytest.mark.parametrize("epoch", ["f" * 16, "0xab", " 1", "-1", "A" * 16, 7, None])
+def test_a_head_that_no_till_can_have_opens_no_epoch(tmp_path: Path, epoch: object) -> None:
+    """Nothing could follow the last epoch that there is: the till could never begin another one."""
+    path = tmp_path / "cloud_heads.json"
+    write_json(path, {"epoch": epoch, "seq": 5, "hash": "a" * 64})
+    assert CloudHeadFile(path).changed() is None

@@ -157,3 +157,18 @@ def test_an_x_report_reads_a_few_rows_however_many_records_there_are(tmp_path: P
     with TillReader(tmp_path / "ledger.db") as reader:
         (row,) = reader.open_figures()
     assert (row.figures["count"], row.figures["sales"]) == (300, sum(range(300)))
+
+
+def test_a_day_whose_figures_no_record_can_hold_is_closed_and_says_so(selling):
+    """Or one terminal with a stuck key would keep every day from its end."""
+    most = 10**12
+    lines = [{"sku": "1", "quantity": 1, "total": most, "department": "Dairy"}] * 1_000
+    for _ in range(10):
+        assert selling.sell(sale(lines=lines, totals={"total": most})).status_code == 201
+    assert close(selling).status_code == 201
+    closed = records(selling)[-1]
+    assert [one["code"] for one in closed["exceptions"]] == ["figures_too_large"]
+    assert closed["body"]["departments"] == [{"department": "Dairy", "amount": 2**53 - 1}]
+    assert closed["body"]["totals"]["sales"] == 10 * most
+    assert selling.sell(sale()).status_code == 201
+    assert x_report(selling)["totals"]["sales"] == 300

@@ -61,7 +61,7 @@ def _time(basket: Basket, at: Circumstances) -> Iterator[Reason]:
 
 
 def _as_told(said: datetime, at: Circumstances) -> datetime | None:
-    """A terminal's time as the store has it; None where that can't be told, as at the ends of the calendar."""
+    """A terminal's time as the store has it; None without a zone, and at the ends of the calendar."""
     if said.tzinfo is None:
         return None
     try:
