@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from edge_components.edgekit import record
@@ -127,8 +129,9 @@ def test_a_till_that_sells_drops_what_is_old_and_what_stays_verifies_and_outlive
     pos.configuration.update(retention_check_seconds=0.05, retention_days=0)
     pos.assign()
     pos.start()
-    receipts = [pos.sell(sale()).json() for _ in range(retention.KEPT + 100)]
-    last = receipts[-1]
+    with ThreadPoolExecutor(16) as terminals:
+        receipts = list(terminals.map(lambda _: pos.sell(sale()).json(), range(retention.KEPT + 100)))
+    last = max(receipts, key=lambda receipt: receipt["seq"])
     pos.data.joinpath("cursors").mkdir()
     for consumer, seq in (("sync", last["seq"]), ("aggregator", last["seq"] - 40 - retention.KEPT)):
         write_json(
