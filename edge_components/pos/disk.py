@@ -68,7 +68,11 @@ class Disk:
             if self._free() >= self.reserve:
                 return True
         for path in self._sheddable():
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:  # another's, or on what can't be written: the next one may do
+                _log.debug("%s cannot be given up: %s", path, error)
+                continue
             _log.warning("the disk is nearly full: %s is given up", path)
             if self._free() >= self.reserve:
                 return True
@@ -83,8 +87,8 @@ class Disk:
         for name in _SHED:
             aged = []
             for path in (self._folder / name).rglob("*"):
-                with suppress(FileNotFoundError):
-                    if path.is_file():
+                with suppress(OSError):
+                    if path.is_file() and os.access(path.parent, os.W_OK | os.X_OK):
                         aged.append((path.stat().st_mtime, path))
             found += [path for _, path in sorted(aged)]
         return found
@@ -97,5 +101,5 @@ class Disk:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0

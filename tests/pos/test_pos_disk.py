@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import apsw
@@ -128,3 +129,26 @@ def test_a_file_found_damaged_while_selling_is_set_aside_whole_at_the_next_start
     assert {"ledger.db", "ledger.db.damaged"} <= {path.name for path in kept.iterdir()}
     assert not (selling.data / "ledger.db.damaged").exists()
     assert "page 7 is torn" in selling.log()
+
+
+def test_a_file_that_may_not_be_given_up_costs_no_more_than_itself(tmp_path, monkeypatch):
+    """Or the till would leave at each sale, for a disk that it can make room on."""
+    fake = FakeDisk(monkeypatch, tmp_path, 20 * MEGABYTE)
+    disk = Disk(tmp_path, reserve=2 * MEGABYTE, ballast=0)
+    for name in ("logs/roots.log", "outbox/1.json"):
+        path = tmp_path / name
+        path.parent.mkdir()
+        path.write_bytes(b"\0" * MEGABYTE)
+    real = Path.unlink
+
+    def refuse(path, missing_ok=False):
+        if path.name == "roots.log":
+            raise PermissionError(13, "Permission denied")
+        real(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    fake.size = 3 * MEGABYTE
+    assert disk.left()
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["roots.log"]
+    fake.size = 2 * MEGABYTE
+    assert not disk.left()

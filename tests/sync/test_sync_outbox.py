@@ -111,3 +111,76 @@ def test_what_is_no_message_stays_and_holds_nothing_up(
 
 def test_without_an_outbox_there_is_nothing_to_do(till: Till) -> None:
     assert Outbox(till.settings, till.cloud).step() is False
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, method: str, name: str) -> None:
+    """As for a file of another user's, in a folder of theirs (the tests' own user may be root)."""
+    real = getattr(Path, method)
+
+    def refuse(path: Path, *rest: Any, **more: Any) -> Any:
+        if path.name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *rest, **more)
+
+    monkeypatch.setattr(Path, method, refuse)
+
+
+def test_a_file_that_cannot_be_read_holds_nothing_up_and_goes_once_it_can(
+    till: Till, outbox: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed = leave(outbox, "closed.json", {"n": 1}, age=60)
+    leave(outbox, "open.json", {"n": 2})
+    duty = Outbox(till.settings, till.cloud)
+    with monkeypatch.context() as patch:
+        refusing(patch, "read_bytes", "closed.json")
+        for _ in range(3):
+            while duty.step():
+                pass
+    assert set(in_bucket(till)) == {"open.json"}
+    assert caplog.text.count("closed.json can't be read") == 1
+    closed.chmod(0o640)
+    while duty.step():
+        pass
+    assert set(in_bucket(till)) == {"open.json", "closed.json"}
+
+
+def test_a_file_that_cannot_be_taken_away_is_sent_once_and_holds_nothing_up(
+    till: Till, outbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(outbox, "kept.json", {"n": 1}, age=60)
+    leave(outbox, "new.json", {"n": 2})
+    sent: list[str] = []
+    real = till.cloud.s3.put_object
+
+    def put(**request: Any) -> None:
+        sent.append(request["Key"])
+        real(**request)
+
+    monkeypatch.setattr(till.cloud.s3, "put_object", put)
+    refusing(monkeypatch, "unlink", "kept.json")
+    duty = Outbox(till.settings, till.cloud)
+    for _ in range(3):
+        while duty.step():
+            pass
+    assert [key.rpartition("/")[2] for key in sent] == ["kept.json", "new.json"]
+    assert [path.name for path in outbox.iterdir()] == ["kept.json"]
+
+
+def test_thousands_of_files_are_looked_for_once_and_not_for_each(
+    till: Till, outbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(300):
+        (outbox / f"{number:03}.json").write_text("{}")
+    looks: list[str] = []
+    real = Path.glob
+
+    def look(path: Path, pattern: str) -> Any:
+        looks.append(pattern)
+        return real(path, pattern)
+
+    monkeypatch.setattr(Path, "glob", look)
+    duty = Outbox(till.settings, till.cloud)
+    while duty.step():
+        pass
+    assert len(in_bucket(till)) == 300
+    assert len(looks) == 2  # the second finds nothing
