@@ -42,7 +42,7 @@ def main() -> int:
     service.start()
     _listen(ipc, service, stopping)
     if service.run(stopping, lambda: _configuration(ipc, configured) != configured):
-        log.info("the configuration has changed: starting again with it")
+        log.info("starting again: the configuration has changed, or sync.db was damaged")
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - itself
     return 0
 

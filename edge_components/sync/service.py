@@ -19,7 +19,7 @@ from edge_components.sync.progress import TABLE, Cursor
 from edge_components.sync.report import Reporter
 from edge_components.sync.rollups import RollupSink
 from edge_components.sync.settings import Settings
-from edge_components.sync.state import State
+from edge_components.sync.state import DAMAGE, State
 from edge_components.sync.table import TableSink
 from edge_components.sync.worker import Duty, Worker
 
@@ -74,11 +74,16 @@ class Service:
             sink.wake()
 
     def run(self, stopping: threading.Event, changed: Callable[[], bool]) -> bool:
-        """Publish the cursors until `stopping` is set; true when it ended because the settings `changed`."""
+        """Publish the cursors until `stopping` is set; true when it is to start afresh: the settings
+        `changed`, or sync.db is damaged."""
         asked = time.monotonic()
         again = False
         while not again and not stopping.wait(CURSOR_SECONDS):
             self.publish()
+            if self._state.damaged:
+                self.stop()
+                self._state.set_aside("found while in use")
+                return True
             if time.monotonic() - asked >= self._settings.configuration_seconds:
                 asked = time.monotonic()
                 again = changed()
@@ -91,6 +96,8 @@ class Service:
                 cursor.publish(last=last)
             except LedgerUnavailableError:
                 return  # the workers say so; the last cursor stays right
+            except DAMAGE:
+                return  # which starts everything afresh
             except OSError as error:
                 log.warning("a cursor can't be published: %s", error)
 

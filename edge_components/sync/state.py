@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +16,8 @@ from pathlib import Path
 import apsw
 
 log = logging.getLogger("sync")
+
+DAMAGE = (apsw.NotADBError, apsw.CorruptError)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS watermark(
@@ -40,53 +44,68 @@ class State:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
+        self._path = path
+        self.damaged = False  # found so while in use: from then on nothing in it can be relied on
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._connection = _open(path)
-        except (apsw.NotADBError, apsw.CorruptError) as error:
-            aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
-            path.rename(aside)
-            for suffix in ("-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            log.critical("ALARM %s is damaged (%s): kept as %s, beginning a new one", path, error, aside.name)
+        except DAMAGE as error:
+            self.set_aside(str(error))
             self._connection = _open(path)
+
+    def set_aside(self, why: str) -> None:
+        """Take the file out of the way, so that the next start begins a new one."""
+        aside = self._path.with_name(f"{self._path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+        self._path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        log.critical("ALARM %s is damaged (%s): kept as %s, beginning a new one", self._path, why, aside.name)
 
     def watermark(self, sink: str, epoch: str) -> int | None:
         """The last contiguous seq that `sink` acknowledged; None for an epoch it hasn't begun."""
-        with self._lock:
-            row = self._connection.execute(
+        with self._using() as connection:
+            row = connection.execute(
                 "SELECT seq FROM watermark WHERE sink = ? AND epoch = ?", (sink, epoch)
             ).fetchone()
         return int(row[0]) if row else None
 
     def advance(self, sink: str, epoch: str, seq: int) -> None:
         """Move a watermark forward; never back."""
-        with self._lock, self._connection:
+        with self._using() as connection, connection:
             self._advance(sink, epoch, seq)
 
     def fix(self, segment: FixedSegment) -> None:
         """Write down a segment before it is put, so that a repeat puts the same bytes under the same key."""
         values = (segment.key, segment.epoch, segment.first, segment.last, segment.body)
-        with self._lock, self._connection:
-            self._connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?)", values)
+        with self._using() as connection, connection:
+            connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?)", values)
 
     def fixed(self) -> FixedSegment | None:
         """The segment that is fixed and not acknowledged, if there is one."""
-        with self._lock:
-            row = self._connection.execute(
+        with self._using() as connection:
+            row = connection.execute(
                 "SELECT key, epoch, first, last, body FROM segment ORDER BY epoch, first LIMIT 1"
             ).fetchone()
         return FixedSegment(*row) if row else None
 
     def delivered(self, sink: str, segment: FixedSegment) -> None:
         """The bucket has the segment: move on and forget its bytes, in one transaction."""
-        with self._lock, self._connection:
+        with self._using() as connection, connection:
             self._advance(sink, segment.epoch, segment.last)
-            self._connection.execute("DELETE FROM segment WHERE key = ?", (segment.key,))
+            connection.execute("DELETE FROM segment WHERE key = ?", (segment.key,))
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+    @contextmanager
+    def _using(self) -> Iterator[apsw.Connection]:
+        with self._lock:
+            try:
+                yield self._connection
+            except DAMAGE:
+                self.damaged = True
+                raise
 
     def _advance(self, sink: str, epoch: str, seq: int) -> None:
         self._connection.execute(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import apsw
 import pytest
 
 from tests.sync import faulty_proxy as proxies
@@ -219,3 +220,32 @@ def test_a_changed_configuration_is_taken_up_without_a_nucleus_restarting_it(
     process.until(lambda: "missing" in process.log.read_text())
     process.configure(sales_table=till.settings.sales_table)
     process.until(lambda: till.in_table() == till.rung_up())
+
+
+@pytest.mark.parametrize("table", ["segment", "watermark"])
+def test_a_state_that_is_torn_while_it_is_in_use_is_replaced_and_holds_nothing_up(
+    till: Till, start: Callable[..., Process], table: str
+) -> None:
+    till.ledger.sell(30)
+    process = start()
+    process.until(lambda: process.cursor() == (EPOCH, 31))
+    tear(till.settings.database, table)
+    till.ledger.sell(10)
+    process.until(lambda: process.cursor() == (EPOCH, 41))
+    till.everything_is_there_once()
+    assert len(list(till.settings.data_dir.glob("sync.db.damaged-*"))) == 1
+    assert process.end() == 0
+
+
+def tear(database: Path, table: str) -> None:
+    """Spoil the table's page, and have everybody read it anew."""
+    connection = apsw.Connection(str(database))
+    connection.set_busy_timeout(60_000)
+    name = (table,)
+    found = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", name).fetchone()
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    with database.open("r+b") as file:
+        file.seek((int(found[0]) - 1) * 4096)  # type: ignore[index]
+        file.write(b"\xa5" * 4096)
+    connection.execute("PRAGMA user_version = 7").fetchall()
+    connection.close()
