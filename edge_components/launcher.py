@@ -52,11 +52,10 @@ def compiled(artifact: Path, folder: Path, python: str) -> Path:
     be made.
     """
     package = artifact / "edge_components"
-    target = folder / digest(package)
-    if target.exists():
-        return target
-    part = folder / "part"
+    target, part = folder / digest(package), folder / "part"
     try:
+        if sizes(target / "edge_components") == sizes(package):  # a bad card may have lost some of it
+            return target
         shutil.rmtree(folder, ignore_errors=True)
         for path in files(package):
             copy = part / path.relative_to(artifact)
@@ -67,6 +66,7 @@ def compiled(artifact: Path, folder: Path, python: str) -> Path:
         part.rename(target)
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"No bytecode is kept, so it starts slowly: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        shutil.rmtree(part, ignore_errors=True)  # of a full disk it would take what is left
         return artifact
     return target
 
@@ -78,6 +78,10 @@ def digest(package: Path) -> str:
         content = path.read_bytes()
         found.update(f"{path.relative_to(package)} {len(content)}\n".encode() + content)
     return found.hexdigest()[:32]
+
+
+def sizes(package: Path) -> list[tuple[Path, int]]:
+    return [(path.relative_to(package), path.stat().st_size) for path in files(package)]
 
 
 def files(package: Path) -> list[Path]:

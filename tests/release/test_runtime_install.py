@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_components import launcher
 from release.build import Built
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -308,6 +309,57 @@ def test_a_copy_cut_short_is_made_again(component: Path, ready: Path) -> None:
     (part / "__init__.py").write_text("raise SystemExit(9)")
     assert where_it_runs(component, ready).parent == part.parent.parent
     assert not part.parent.exists()
+
+
+def test_a_copy_that_has_lost_a_file_or_is_none_is_made_again(component: Path, ready: Path) -> None:
+    """Under the right name, so that nothing but its content tells."""
+    probe(component, seconds=60)
+    code = ready / "1.0.0" / "code" / "edge_components.probe" / launcher.digest(component / "edge_components")
+    whole = sorted(
+        path.relative_to(component) for path in component.rglob("*.py") if path.parent != component
+    )
+
+    def spoil(how: str) -> None:
+        if how == "a file":
+            code.parent.mkdir(parents=True)
+            code.write_text("")
+        elif how == "empty":
+            (code / "edge_components" / "probe" / "__main__.py").write_text("")
+        else:
+            (code / "edge_components" / "edgekit" / "supervise.py").unlink()
+
+    for how in ("a file", "empty", "lost"):
+        spoil(how)
+        child = start(component, ready)
+        try:
+            next_pid(child)
+        finally:
+            child.send_signal(signal.SIGTERM)
+            child.communicate(timeout=120)
+        assert sorted(path.relative_to(code) for path in code.rglob("*.py")) == whole
+        main = Path("edge_components/probe/__main__.py")
+        assert (code / main).read_text() == (component / main).read_text()
+
+
+def test_a_copy_that_cannot_be_looked_at_is_left_alone(
+    component: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As when another user made it: the tests' own user may be root, who can look at everything."""
+
+    def refuse(package: Path) -> list[tuple[Path, int]]:
+        raise PermissionError(13, "Permission denied", str(package))
+
+    monkeypatch.setattr(launcher, "sizes", refuse)
+    assert launcher.compiled(component, tmp_path / "code", sys.executable) == component
+    assert "starts slowly" in capsys.readouterr().err
+
+
+def test_a_copy_that_could_not_be_finished_leaves_no_part_on_a_full_disk(
+    component: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "code"
+    assert launcher.compiled(component, folder, "/bin/false") == component
+    assert list(folder.iterdir()) == []
 
 
 def test_where_no_copy_can_be_made_the_component_runs_from_its_own_folder(
