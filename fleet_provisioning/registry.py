@@ -32,6 +32,7 @@ class Row:
     claim_closed_because: str | None = None
     certificate_ids: tuple[str, ...] = field(default=())
     earlier_certificate_ids: tuple[str, ...] = field(default=())
+    loose_claim_ids: tuple[str, ...] = field(default=())
     provisioned_at: str | None = None
     refusals: int = 0
     state_reason: str | None = None
@@ -59,7 +60,7 @@ def row(item: Mapping[str, Any]) -> Row:
     known = {name.name for name in fields(Row)}
     values = {key: value for key, value in item.items() if key in known}
     values["terminals"] = tuple(item.get("terminals", ()))
-    for key in ("certificate_ids", "earlier_certificate_ids"):
+    for key in ("certificate_ids", "earlier_certificate_ids", "loose_claim_ids"):
         values[key] = tuple(item.get(key, ()))
     values["refusals"] = int(item.get("refusals", 0))
     values["assignment"] = dict(item.get("assignment", {}))

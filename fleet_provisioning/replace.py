@@ -4,6 +4,7 @@ The row changes last, so that a till which is still alive goes on as it was when
 earlier certificates work until the new card first connects: a shop is not closed for want of a screwdriver.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,14 +34,16 @@ def replace(
     now = now or datetime.now(UTC)
     expires_at = int((now + timedelta(days=expires_days)).timestamp())
     place = kit_files.Workplace(folder)
+    changes = Changes(fleet.session, fleet.names)
     try:
         place.begin(f"replaces {row.thing}")
+        end_loose_claims(fleet, row)
         claim = claims.make_claim(fleet.iot, row.thing)
         try:
+            changes.prepare(row, claim.certificate_id)
             claims.permit(fleet.iot, claim, fleet.names)
             maker.write(order, row.thing, claim, folder)
             claims.activate(fleet.iot, claim)
-            changes = Changes(fleet.session, fleet.names)
             changes.reopen(row, claim.certificate_id, expires_at, Because(reason, fleet.by))
         except BaseException:
             fleet.retirement.claim(claim.certificate_id)
@@ -50,9 +53,23 @@ def replace(
         raise
     # A deployment runs once on each member of its group: the new card gets it by joining anew.
     leave_groups(fleet, row.thing)
+    end_loose_claims(fleet, fleet.till(row.thing))
     place.finish()
     fleet.report(f"{row.thing} is pending: its next first contact closes what is left of the earlier card")
-    if row.claim_certificate_id:
-        earlier = row.claim_certificate_id
-        until_done(lambda: fleet.retirement.claim(earlier))
     return Kit(row.thing, row.serial, folder, claim.certificate_id, expires_at)
+
+
+def end_loose_claims(fleet: Fleet, row: Row) -> None:
+    """What a replacement has left behind, whether it went through or was cut off."""
+    if row.loose_claim_ids:
+        end_claims(fleet, row.loose_claim_ids)
+        Changes(fleet.session, fleet.names).forget_loose_claims(row)
+
+
+def end_claims(fleet: Fleet, certificate_ids: Iterable[str]) -> list[str]:
+    """End claims' certificates; those that were there."""
+    return [
+        one
+        for one in certificate_ids
+        if until_done(lambda claim=one: fleet.retirement.claim(claim))  # type: ignore[misc]
+    ]

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fleet_provisioning.changes import Because, Changes
+from fleet_provisioning.changes import Because, Changes, loose_claims
 from fleet_provisioning.errors import ProvisioningError
 from fleet_provisioning.fleet import Fleet
 from fleet_provisioning.patience import until_done
 from fleet_provisioning.registry import Row
+from fleet_provisioning.replace import end_claims
 
 REVOKED = "revoked"
 
@@ -33,11 +34,7 @@ def revoke(fleet: Fleet, row: Row, reason: str) -> Revoked:
 def end_certificates(fleet: Fleet, row: Row, state: str) -> tuple[str, ...]:
     """Of a till that is closed (`state`): the claim's, those of the row, and any other of the thing."""
     row = _with_all_certificates(fleet, fleet.till(row.thing))
-    ended = []
-    if row.claim_certificate_id:
-        claim = row.claim_certificate_id
-        if until_done(lambda: fleet.retirement.claim(claim)):
-            ended.append(claim)
+    ended = end_claims(fleet, loose_claims(row))
     for certificate in dict.fromkeys((*row.certificate_ids, *row.earlier_certificate_ids)):
         until_done(lambda one=certificate: fleet.retirement.till(one, row.thing))  # type: ignore[misc]
         fleet.report(f"ended certificate {certificate[:12]}")

@@ -53,15 +53,16 @@ def keep_only(table: Any, retirement: Retirement, row: Mapping[str, Any], certif
     gone = [one for one in (*issued, *row.get("earlier_certificate_ids", [])) if one != certificate_id]
     for other in gone:
         retirement.till(other, row["thing"])
-    if claim := row.get("claim_certificate_id"):
-        retirement.claim(claim)
-        gone.append(claim)
+    claim = row.get("claim_certificate_id")
+    for ended in (*row.get("loose_claim_ids", []), *([claim] if claim else [])):
+        retirement.claim(ended)
+        gone.append(ended)
     try:
         table.update_item(
             Key={"thing": row["thing"]},
             UpdateExpression="SET certificate_ids = :this,"
             " retired_certificate_ids = list_append(if_not_exists(retired_certificate_ids, :none), :gone)"
-            " REMOVE earlier_certificate_ids, claim_state",
+            " REMOVE earlier_certificate_ids, claim_state, loose_claim_ids",
             ConditionExpression="claim_state = :used AND certificate_ids = :issued",
             ExpressionAttributeValues={
                 ":this": [certificate_id],

@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from infra.identity.presence import handler
 from infra.identity.presence.handler import note, note_certificate
 
 THING = "greentill-PI0001"
@@ -65,8 +68,38 @@ def test_a_till_that_was_away_long_enough_counts_from_the_beginning_again(table:
 
 def test_an_event_that_comes_twice_changes_nothing(table: Any) -> None:
     note(table, event("connected", 3, 0))
+    before = table.get_item(Key={"thing": THING})["Item"]
+    note(table, event("connected", 3, 0))
+    assert table.get_item(Key={"thing": THING})["Item"] == before
+    note(table, event("disconnected", 3, 60_000))
     assert note(table, event("connected", 3, 0)) is None
-    assert connected(table) is True
+    assert connected(table) is False
+
+
+def test_a_certificate_whose_dates_could_not_be_asked_for_is_asked_about_again(
+    table: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lambda repeats the event: without its dates, a certificate would expire unnoticed."""
+
+    class Throttled:
+        asked = 0
+
+        def describe_certificate(self, certificateId: str) -> dict[str, Any]:  # noqa: N803 - boto3's
+            self.asked += 1
+            if self.asked == 1:
+                error = {"Error": {"Code": "ThrottlingException", "Message": "slow down"}}
+                raise ClientError(error, "DescribeCertificate")
+            dates = {key: datetime(2026, 11, 21, tzinfo=UTC) for key in ("notBefore", "notAfter")}
+            return {"certificateDescription": {"certificateId": certificateId, "validity": dates}}
+
+    iot = Throttled()
+    monkeypatch.setenv("REGISTRY_TABLE", table.name)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setattr(boto3, "client", lambda _service: iot)
+    with pytest.raises(ClientError):
+        handler.handle(event("connected", 3, 0), None)
+    handler.handle(event("connected", 3, 0), None)
+    assert table.get_item(Key={"thing": THING})["Item"]["certificate_expires_at"] == "2026-11-21T00:00:00Z"
 
 
 def test_a_stranger_gets_no_row(table: Any) -> None:

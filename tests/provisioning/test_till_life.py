@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from fleet_provisioning.backlog import Reported, loss
 from fleet_provisioning.decommission import decommission
@@ -273,6 +275,71 @@ def test_a_new_card_gets_a_claim_of_its_own_and_the_old_card_works_until_it_conn
     assert life.groups() == []  # by joining anew, the new card gets the stage's deployment
 
 
+@pytest.fixture
+def one_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where dozens of kits are made: a key takes a second, here and in moto."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    monkeypatch.setattr(rsa, "generate_private_key", lambda **_: key)
+
+
+def claims_with_rights(life: Life) -> set[str]:
+    targets = life.account.iot.list_targets_for_policy(policyName="greentill-claim")["targets"]
+    return {target.rpartition("/")[2] for target in targets}
+
+
+@pytest.mark.usefixtures("one_key")
+def test_replacing_can_be_cut_off_anywhere_and_no_claim_is_left_that_the_row_does_not_name(
+    life: Life, tmp_path: Path
+) -> None:
+    def new_card(fleet: Fleet) -> None:
+        try:
+            replace(fleet, maker(life, fleet), fleet.till(SERIAL), tmp_path / "kit", "card died")
+        finally:
+            row = life.row()
+            known = {row["claim_certificate_id"], *row.get("loose_claim_ids", [])}
+            assert claims_with_rights(life) <= known
+
+    assert cut_off_everywhere(life, new_card) > 10
+    row = life.row()
+    assert (row["state"], row["claim_state"], row["earlier_certificate_ids"]) == (
+        "pending",
+        "open",
+        life.certificates[:1],
+    )
+    assert "loose_claim_ids" not in row
+    assert claims_with_rights(life) == {row["claim_certificate_id"]}
+    assert (tmp_path / "kit" / "SHA256SUMS").exists()
+    assert not (tmp_path / "kit" / ".unfinished").exists()
+    assert life.groups() == []
+
+
+@pytest.mark.usefixtures("one_key")
+def test_a_replacement_that_was_cut_off_leaves_nothing_to_a_till_that_is_revoked(
+    life: Life, tmp_path: Path
+) -> None:
+    for allowed in range(12):
+        fleet = life.fleet(allowed)
+        with contextlib.suppress(KilledError):
+            replace(fleet, maker(life, fleet), fleet.till(SERIAL), tmp_path / "kit", "card died")
+    revoke(life.fleet(), life.fleet().till(SERIAL), "stolen")
+    assert claims_with_rights(life) == set()
+    assert "loose_claim_ids" not in life.row()
+
+
+def test_of_two_people_who_replace_a_card_at_once_one_gets_a_kit_and_the_other_is_told(
+    life: Life, tmp_path: Path
+) -> None:
+    fleet = life.fleet()
+    replace(fleet, maker(life, fleet), fleet.till(SERIAL), tmp_path / "never-used", "card died")
+    row = fleet.till(SERIAL)
+    kit = replace(fleet, maker(life, fleet), row, tmp_path / "hers", "card died")
+    with pytest.raises(ProvisioningError, match="changed by somebody else"):
+        replace(fleet, maker(life, fleet), row, tmp_path / "his", "card died")
+    assert life.row()["claim_certificate_id"] == kit.claim_certificate_id
+    assert life.left_certificates() == {*life.certificates, kit.claim_certificate_id}
+    assert not (tmp_path / "his").exists()
+
+
 def test_a_kit_that_fails_leaves_the_till_as_it_was(life: Life, tmp_path: Path) -> None:
     before = life.row()
     fleet = life.fleet()
@@ -285,7 +352,9 @@ def test_a_kit_that_fails_leaves_the_till_as_it_was(life: Life, tmp_path: Path) 
     life.account.iot.delete_policy(policyName="greentill-claim")
     with pytest.raises(ProvisioningError, match="deploy the Identity stack"):
         replace(fleet, maker(life, fleet), fleet.till(SERIAL), tmp_path / "kit", "card died")
-    assert life.row() == before
+    row = life.row()
+    assert len(row.pop("loose_claim_ids")) == 1  # what was begun, and is ended already
+    assert row == before
     assert life.left_certificates() == {*life.certificates, life.claim}
 
 

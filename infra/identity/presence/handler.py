@@ -28,6 +28,7 @@ def note(table: Any, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The row as it was changed; None for a stranger, and for an event that a later one has overtaken.
 
     Both events of a connection carry its number: a disconnect ends its own connection, never a newer one.
+    The very event that the row has already gives the row again: what failed after it is done then.
     """
     connected = event["eventType"] == CONNECTED
     version, moment = int(event.get("versionNumber", 0)), int(event["timestamp"])
@@ -55,7 +56,8 @@ def note(table: Any, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
             UpdateExpression=f"SET connected = :connected, {when} = :at, presence_version = :version,"
             f" presence_ms = :moment{certificate}",
             ConditionExpression="attribute_exists(thing) AND (attribute_not_exists(presence_version)"
-            f" OR presence_version {'<' if connected else '<='} :version OR presence_ms < :reset)",
+            f" OR presence_version {'<' if connected else '<='} :version OR presence_ms < :reset"
+            " OR (presence_version = :version AND presence_ms = :moment AND connected = :connected))",
             ExpressionAttributeValues=values,
             ReturnValues="ALL_NEW",
         )
