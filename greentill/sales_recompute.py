@@ -45,6 +45,7 @@ def _day(text: str) -> str:
 
 def _print(found: Recomputed) -> None:
     table = Table("till", "epoch", "records", "sales", "refunds", "voids", "tax", "against the till's own")
+    table.caption = "amounts in minor units, such as cents"
     for day in found.days:
         sums = (day.computed.sums[name] for name in ("sales", "refunds", "voids", "tax"))
         table.add_row(

@@ -49,7 +49,7 @@ def revoke_command(
     if as_json:
         print_json({"thing": done.thing, "state": "revoked", "certificates": list(done.certificates)})
     else:
-        _say(f"{done.thing} is revoked; {len(done.certificates)} certificates ended. Bring it back with: "
+        _say(f"{done.thing} is revoked; certificates ended: {len(done.certificates)}. Bring it back with: "
              f"greentill till replace {row.serial} --out DIR")  # fmt: skip
 
 
@@ -189,7 +189,9 @@ def _tell_rotations(result: list[rotating.Rotating], *, as_json: bool) -> None:
         print_json({"rotations": [{key: getattr(one, key) for key in keys} for one in result]})
         return
     for one in result:
-        if one.state in rotating.OVER:
+        if one.state == "swapped":
+            _say(f"{one.thing} has its new certificate; the earlier one is deleted")
+        elif one.state in rotating.OVER:
             _say(f"{one.thing}: {one.state}{f' ({one.reason})' if one.reason else ''}")
         else:
             _say(f"{one.thing}: rotation {one.rotation} {'ordered' if one.started else 'is under way'}; the "

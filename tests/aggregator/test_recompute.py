@@ -231,7 +231,9 @@ def test_the_command_says_how_a_day_stands_and_fails_when_sums_differ(
         recomputing, "_told", lambda *_: json.dumps({**json.loads(till["payload"]), "net": 1})
     )
     assert CliRunner().invoke(build(), command).exit_code == 1
-    assert "differs" in CliRunner().invoke(build(), command[:-1]).output
+    shown = CliRunner().invoke(build(), command[:-1]).output
+    assert "differs" in shown
+    assert "minor units" in shown
 
 
 @pytest.mark.parametrize("date", ["yesterday", "2026-02-30", "20.11.2026"])

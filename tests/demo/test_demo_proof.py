@@ -154,6 +154,17 @@ def test_a_kept_twin_can_be_spoken_to_from_a_shell(tmp_path):
     assert "pull-plug" in done.stdout
 
 
+def test_files_that_are_named_in_that_shell_are_those_of_the_folder_it_is_in(tmp_path):
+    settings = tmp_path / "environment"
+    settings.write_text(shell_settings({}))
+    (tmp_path / "products.csv").write_text("no products\n")
+    script = '. "$0"; greentill catalogue publish products.csv --store ST-367'
+    done = subprocess.run(
+        ["bash", "-c", script, str(settings)], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert "the column sku is missing" in done.stderr
+
+
 def test_keep_and_sabotage_are_asked_for_on_the_command_line():
     settings = parse(["--keep", "--sabotage", "swap-byte"])
     assert settings.keep

@@ -134,10 +134,8 @@ def _look_around(settings: Settings, console: Console) -> None:
 def shell_settings(variables: Mapping[str, str]) -> str:
     """What a shell reads to speak to the twin, and to call the command line from anywhere."""
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    command = f"{shlex.quote(sys.executable)} -m greentill"
-    return "\n".join(
-        [*exports, f'greentill() {{ (cd {shlex.quote(str(twin_state.ROOT))} && {command} "$@"); }}\n']
-    )
+    clone, python = shlex.quote(str(twin_state.ROOT)), shlex.quote(sys.executable)
+    return "\n".join([*exports, f'greentill() {{ PYTHONPATH={clone} {python} -P -m greentill "$@"; }}\n'])
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
