@@ -98,6 +98,20 @@ def test_connections_held_open_on_loopback_make_room_for_the_next_terminal(
         sells_at_once(selling)
 
 
+def test_requests_that_are_cut_off_are_no_errors_of_the_till(selling: Pos) -> None:
+    """A traceback for each of two thousand took it 17 seconds, in which nobody could sell."""
+    port = int(str(selling.configuration["port"]))
+    for path in ("sales", "refunds", "baskets/check", "terminals/pair"):
+        with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
+            head = f"POST /v1/{path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            connection.sendall(f"{head}Content-Length: 100\r\nExpect: 100-continue\r\n\r\n".encode())
+            assert b"100 Continue" in connection.recv(100)  # it is being read
+            connection.sendall(b"{")
+    assert selling.sell(sale()).status_code == 201
+    assert selling.stop() == 0
+    assert "Traceback" not in selling.log()
+
+
 def test_connections_over_tls_of_one_device_make_room_for_its_next_one(lan: Lan) -> None:
     trusted = ssl.create_default_context(cafile=str(lan.data / "tls" / "ca.crt"))
     with ExitStack() as held:

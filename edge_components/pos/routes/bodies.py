@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import Request, Response
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 
 from .. import answers
 from ..ledger import Rejection
@@ -40,11 +41,15 @@ async def read(request: Request, limit: int) -> bytes:
         raise RefusedBodyError(answers.error(415, "not_json", "send the body as application/json"))
     parts = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise RefusedBodyError(answers.error(413, "too_large", f"the body is larger than {limit} bytes"))
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > limit:
+                text = f"the body is larger than {limit} bytes"
+                raise RefusedBodyError(answers.error(413, "too_large", text))
+            parts.append(part)
+    except ClientDisconnect as error:  # an error that is not ours: a thousand would fill the log
+        raise RefusedBodyError(answers.error(400, "cut_off", "the request was cut off")) from error
     return b"".join(parts)
 
 
