@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from fleet_provisioning.errors import NotDeployedError, SerialTakenError
+from fleet_provisioning.errors import NotDeployedError, ProvisioningError, SerialTakenError
 from infra.names import Names
 
 BY_STAGE = "by-stage"
@@ -56,17 +56,26 @@ class Row:
 
 
 def row(item: Mapping[str, Any]) -> Row:
-    """The row in an item; numbers come back as Decimal, so they are made whole."""
+    """The row in an item; numbers come back as Decimal, so they are made whole.
+
+    Raises ProvisioningError for an item that nothing of ours has written.
+    """
     known = {name.name for name in fields(Row)}
     values = {key: value for key, value in item.items() if key in known}
-    values["terminals"] = tuple(item.get("terminals", ()))
-    for key in ("certificate_ids", "earlier_certificate_ids", "loose_claim_ids"):
-        values[key] = tuple(item.get(key, ()))
-    values["refusals"] = int(item.get("refusals", 0))
-    values["assignment"] = dict(item.get("assignment", {}))
-    if item.get("claim_expires_at") is not None:
-        values["claim_expires_at"] = int(item["claim_expires_at"])
-    return Row(**values)
+    try:
+        values["terminals"] = tuple(item.get("terminals", ()))
+        for key in ("certificate_ids", "earlier_certificate_ids", "loose_claim_ids"):
+            values[key] = tuple(item.get(key, ()))
+        values["refusals"] = int(item.get("refusals", 0))
+        values["assignment"] = dict(item.get("assignment", {}))
+        if item.get("claim_expires_at") is not None:
+            values["claim_expires_at"] = int(item["claim_expires_at"])
+        return Row(**values)
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise ProvisioningError(
+            f"the registry's row of {item.get('thing')} is not as a till's should be ({error}): mend it in "
+            "the table, or remove it if it is of no till"
+        ) from error
 
 
 class Registry:

@@ -128,10 +128,19 @@ def test_a_kit_can_not_make_certificates_without_end(registry: Any) -> None:
     assert "never heard from" in stored(registry)["last_refusal"]["reason"]
 
 
-@pytest.mark.parametrize("serial", ["UNKNOWN01", "LOBBY 0001", "", "A" * 33])
+@pytest.mark.parametrize("serial", ["UNKNOWN01", "LOBBY 0001", "", "A" * 33, "A" * 3000])
 def test_an_unknown_serial_is_refused_and_leaves_no_row(registry: Any, serial: str) -> None:
     assert hook.handle(request(parameters={"SerialNumber": serial}), None) == {"allowProvisioning": False}
     assert registry.scan()["Count"] == 0
+
+
+def test_a_serial_that_no_till_can_have_is_not_even_looked_up(
+    registry: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """DynamoDB refuses a key of more than 2,048 bytes: a refusal is to be one, not a function's failure."""
+    monkeypatch.setenv("REGISTRY_TABLE", "there-is-no-such-table")
+    assert hook.handle(request(parameters={"SerialNumber": "\x1b" * 3000}), None) == hook.REFUSED
+    assert '"outcome": "refused"' in capsys.readouterr().out
 
 
 def test_a_row_that_changes_while_it_is_admitted_is_refused(

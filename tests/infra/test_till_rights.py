@@ -212,6 +212,38 @@ def test_who_ends_certificates_can_make_none_and_touch_no_other_fleets_thing(
     assert not function.may("dynamodb:Scan", REGISTRY)
 
 
+def test_who_signs_for_tills_of_its_fleet_can_do_no_more(template: Callable[[str], Template]) -> None:
+    signer = function_of(template("Identity"), "rotation")
+    certificate = f"arn:aws:iot:{ACCOUNT}:cert/{'a' * 64}"
+    for action in ("iot:CreateCertificateFromCsr", "iot:ListCertificates"):
+        assert signer.may(action, "*")
+    assert signer.may("iot:AttachThingPrincipal", f"arn:aws:iot:{ACCOUNT}:thing/{OWN}")
+    for action in ("AttachThingPrincipal", "DetachThingPrincipal", "UpdateThingShadow"):
+        assert not signer.may(f"iot:{action}", f"arn:aws:iot:{ACCOUNT}:thing/other-TILL1")
+    for action in (
+        "CreateKeysAndCertificate",
+        "CreateThing",
+        "DeleteThing",
+        "CreatePolicy",
+        "CreatePolicyVersion",
+    ):
+        assert not signer.may(f"iot:{action}", "*")
+    assert not signer.may("iot:RegisterCertificate", certificate)
+    for action in ("PutItem", "DeleteItem", "Scan"):
+        assert not signer.may(f"dynamodb:{action}", REGISTRY)
+    assert not signer.may("dynamodb:Query", f"{REGISTRY}/index/by-claim")
+
+
+def test_who_notes_presence_changes_no_certificate(template: Callable[[str], Template]) -> None:
+    presence = function_of(template("Identity"), "presence")
+    certificate = f"arn:aws:iot:{ACCOUNT}:cert/{'a' * 64}"
+    assert presence.may("iot:DescribeCertificate", certificate)
+    for action in ("UpdateCertificate", "DeleteCertificate", "AttachPolicy", "DetachPolicy"):
+        assert not presence.may(f"iot:{action}", certificate)
+    for action in ("PutItem", "DeleteItem", "Scan", "Query"):
+        assert not presence.may(f"dynamodb:{action}", REGISTRY)
+
+
 def test_the_hook_reads_and_notes_and_does_nothing_else(template: Callable[[str], Template]) -> None:
     hook = function_of(template("Identity"), "provisioning-hook")
     assert hook.may("dynamodb:GetItem", REGISTRY)

@@ -373,3 +373,31 @@ def test_a_serial_that_nobody_registered_says_how_to_register_it(life: Life) -> 
         life.fleet().till("PI9999")
     with pytest.raises(ProvisioningError, match="4 to 32 letters and digits"):
         life.fleet().till("a-b")
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"terminals": 5},
+        {"refusals": "many"},
+        {"assignment": "here"},
+        {"claim_expires_at": "soon"},
+        {"certificate_ids": True},
+        {"store": None},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_a_row_that_somebody_spoiled_is_named_with_what_to_do(life: Life, nonsense: dict[str, Any]) -> None:
+    spoiled = {key: value for key, value in (life.row() | nonsense).items() if value is not None}
+    life.account.table.put_item(Item=spoiled)
+    with pytest.raises(ProvisioningError, match=f"row of {THING} is not as a till's should be.*mend it"):
+        life.fleet().till(SERIAL)
+
+
+@pytest.mark.parametrize(
+    "serial",
+    ["", "PI0001 ", "pi/0001", "PI0001#2", "\u041f\u04180001", "PI0001\n", "x" * 33, "../PI0001", "PI\x1b1"],
+)
+def test_a_serial_with_odd_characters_is_refused_before_anything_is_asked(life: Life, serial: str) -> None:
+    with pytest.raises(ProvisioningError, match="4 to 32 letters and digits"):
+        life.fleet(allowed=0).till(serial)

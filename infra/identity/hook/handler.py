@@ -107,6 +107,8 @@ def _note_certificate(table: Any, thing: str, event: Mapping[str, Any]) -> None:
 
 def _note_refusal(table: Any, thing: str, event: Mapping[str, Any], reason: str) -> None:
     """Only rows that exist hear of it: a stolen claim must not be able to fill the table."""
+    if not SERIAL.fullmatch(str(event.get("parameters", {}).get("SerialNumber", ""))):
+        return  # no till has it, and DynamoDB refuses some texts as a key
     try:
         table.update_item(
             Key={"thing": thing},
