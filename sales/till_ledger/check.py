@@ -110,6 +110,9 @@ def sound_rows(ledger: LedgerFile, report: LedgerReport, progress: Progress = qu
     chain = _Chain(report, ledger.dropped())
     for row in ledger.rows():
         progress(1)
+        if not _typed(row):
+            report.add(Fault(_text(row.epoch), None, f"seq {row.seq!r:.40}: its columns are not a record's"))
+            continue
         content, reason = _content(row)
         if content is not None and content["thing"] != report.thing and report.thing != "?":
             reason = f"it is of {content['thing']}, the ledger of {report.thing}"
@@ -120,6 +123,21 @@ def sound_rows(ledger: LedgerFile, report: LedgerReport, progress: Progress = qu
             yield row
     for damage in ledger.damage:
         report.add(Fault(None, None, damage))
+
+
+def _typed(row: Row) -> bool:
+    """Whether each column holds what its name says: SQLite keeps any value in any of them."""
+    texts = (row.epoch, row.kind, row.business_date, row.recorded_at, row.hash, row.record)
+    maybe = (row.sale_id, row.receipt_no)
+    return (
+        type(row.seq) is int
+        and all(isinstance(one, str) for one in texts)
+        and all(one is None or isinstance(one, str) for one in maybe)
+    )
+
+
+def _text(found: object) -> str | None:
+    return found if isinstance(found, str) else None
 
 
 def _content(row: Row) -> tuple[Mapping[str, Any] | None, str | None]:

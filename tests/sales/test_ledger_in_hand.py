@@ -54,6 +54,20 @@ def test_one_altered_record_is_named_by_epoch_and_seq(card: Path) -> None:
     assert faults(card) == [f"epoch {EPOCH} seq 5: the hash is not that of the record"]
 
 
+@pytest.mark.parametrize("value", ["NULL", "x'ff00'", "1.5", "'[]'"])
+@pytest.mark.parametrize("column", ["record", "receipt_no", "seq", "hash", "recorded_at", "kind"])
+def test_a_column_that_holds_something_else_is_a_fault_and_the_rest_is_checked(
+    card: Path, column: str, value: str
+) -> None:
+    try:
+        alter(card, EPOCH, 5, f"{column} = {value}")
+    except apsw.ConstraintError:
+        return  # SQLite itself keeps it out
+    report = check(card)
+    assert not report.sound
+    assert report.epochs[0].last == 10
+
+
 def test_a_record_altered_with_a_hash_to_match_no_longer_fits_the_next_one(
     card: Path, records: list[dict[str, Any]]
 ) -> None:
