@@ -31,7 +31,7 @@ class Rotations(Construct):
             table_actions=["dynamodb:GetItem", "dynamodb:UpdateItem"],
             statements=[*retirement(names), *_statements(names)],
             modules=[
-                *(f"{package}/{module}.py" for module in ("orders", "signing", "due")),
+                *(f"{package}/{module}.py" for module in ("orders", "signing", "due", "unrecorded")),
                 "infra/identity/certificates.py",
                 "infra/errors.py",
                 "infra/names.py",
@@ -44,7 +44,7 @@ class Rotations(Construct):
         acknowledge_retirement(function, names)
         acknowledge(
             function,
-            "AWS IoT names no resource for a certificate that is yet to be made.",
+            "AWS IoT names no resource for a certificate yet to be made, and none for their list.",
             "AwsSolutions-IAM5[Resource::*]",
         )
         listen(
@@ -68,7 +68,9 @@ def reported(names: Names) -> str:
 def _statements(names: Names) -> list[iam.PolicyStatement]:
     certificates, things = names.arn("iot", "cert/*"), names.thing_arn(f"{names.prefix}*")
     return [
-        iam.PolicyStatement(sid="Sign", actions=["iot:CreateCertificateFromCsr"], resources=["*"]),
+        iam.PolicyStatement(
+            sid="Sign", actions=["iot:CreateCertificateFromCsr", "iot:ListCertificates"], resources=["*"]
+        ),
         iam.PolicyStatement(
             sid="Equip",
             actions=["iot:AttachPolicy", "iot:DescribeCertificate"],

@@ -12,8 +12,10 @@ import pytest
 
 from fleet_provisioning import rotate
 from fleet_provisioning.errors import ProvisioningError
+from fleet_provisioning.move import Destination, move
 from fleet_provisioning.revoke import revoke
 from infra.identity.rotation import orders
+from infra.identity.rotation.signing import Signing
 from tests.cloud.devices import Device, Identity, signing_request
 from tests.conftest import Cloud
 from tests.provisioning.identity_in_the_cloud import Deployed, deploy
@@ -181,3 +183,169 @@ def test_a_row_says_who_is_connected_since_when_and_with_what(deployed: Deployed
         assert row["connected_certificate"] in deployed.certificates(thing)
     row = deployed.until(thing, lambda row: row["connected"] is False, "the end of the connection")
     assert row["disconnected_at"] >= row["connected_at"]
+
+
+class KilledError(BaseException):
+    """The function's time was over."""
+
+
+class Dies:
+    """An IoT client whose owner doesn't live to see the answer of CreateCertificateFromCsr."""
+
+    def __init__(self, iot: Any) -> None:
+        self._iot = iot
+
+    def create_certificate_from_csr(self, **request: Any) -> None:
+        self._iot.create_certificate_from_csr(**request)
+        raise KilledError
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._iot, name)
+
+
+def all_certificates(deployed: Deployed) -> set[str]:
+    return {one["certificateId"] for one in deployed.iot.list_certificates()["certificates"]}
+
+
+def test_a_certificate_that_a_function_made_and_did_not_live_to_note_is_found_again(
+    deployed: Deployed,
+) -> None:
+    thing, identity, rotation = ordered(deployed, "ROT00012")
+    _key, request = signing_request(thing)
+    fleet, before = deployed.fleet, all_certificates(deployed)
+    table = fleet.session.resource("dynamodb").Table(fleet.names.registry_table)
+    told = {"rotation": rotation, "state": "requested", "csr": request}
+    with pytest.raises(KilledError):
+        Signing(table, Dies(fleet.iot), fleet.data, fleet.names).heard(thing, told)
+    (left,) = all_certificates(deployed) - before
+    with deployed.device(identity, thing) as device:
+        report(device, thing, **told)
+        assert signed(deployed, thing)["certificate_id"] == left
+    assert all_certificates(deployed) - before == {left}
+    assert deployed.certificates(thing)[left] == "ACTIVE"
+
+
+def test_calls_that_sign_at_once_leave_one_certificate_and_nothing_beside_it(deployed: Deployed) -> None:
+    """However their steps fall: the second call runs whole inside the first's creation."""
+    thing, _identity, rotation = ordered(deployed, "ROT00013")
+    _key, request = signing_request(thing)
+    fleet, before = deployed.fleet, all_certificates(deployed)
+    table = fleet.session.resource("dynamodb").Table(fleet.names.registry_table)
+    told = {"rotation": rotation, "state": "requested", "csr": request}
+
+    class Overtaken(Dies):
+        def create_certificate_from_csr(self, **request: Any) -> Any:
+            made = self._iot.create_certificate_from_csr(**request)
+            assert Signing(table, self._iot, fleet.data, fleet.names).heard(thing, told) == "signed"
+            return made
+
+    assert Signing(table, Overtaken(fleet.iot), fleet.data, fleet.names).heard(thing, told) == "signed"
+    (new,) = all_certificates(deployed) - before
+    assert deployed.shadow(thing)["desired"]["certificate_id"] == new
+    assert deployed.certificates(thing)[new] == "ACTIVE"
+
+
+NONSENSE: list[dict[str, Any]] = [
+    {"state": "swapped"},
+    {"state": "swapped", "certificate_id": None},
+    {"state": "swapped", "certificate_id": {"a": [1]}},
+    {"state": "requested"},
+    {"state": "requested", "csr": None},
+    {"state": ["requested"], "csr": "x"},
+    {"state": {"a": 1}},
+    {"state": 7},
+]
+
+
+@pytest.mark.parametrize("told", NONSENSE, ids=json.dumps)
+def test_nonsense_in_a_tills_own_shadow_is_ignored_and_its_rotation_goes_on(
+    deployed: Deployed, told: dict[str, Any]
+) -> None:
+    thing, rotation = under_way(deployed)
+    before = deployed.row(thing)
+    assert hears(deployed, thing, {"rotation": rotation, **told}) == "ignored"
+    assert deployed.row(thing) == before
+
+
+@pytest.mark.parametrize("rotation", [None, "another", 5, ["x"], {"id": "x"}, True], ids=json.dumps)
+def test_a_rotation_id_of_any_other_kind_is_no_order(deployed: Deployed, rotation: Any) -> None:
+    thing, _rotation = under_way(deployed)
+    _key, request = signing_request(thing)
+    assert hears(deployed, thing, {"rotation": rotation, "state": "requested", "csr": request}) == "ignored"
+
+
+@pytest.mark.parametrize(
+    "csr",
+    [
+        "-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----",
+        "-----BEGIN CERTIFICATE REQUEST-----\n\u00e4\n-----END CERTIFICATE REQUEST-----",
+        "-----BEGIN CERTIFICATE REQUEST-----\n" + "A" * 100_000,
+        {"a": 1},
+        7,
+        ["x"],
+    ],
+    ids=["cut off", "not ASCII", "huge", "object", "number", "list"],
+)
+def test_a_request_that_is_none_ends_its_rotation_and_makes_no_certificate(
+    deployed: Deployed, csr: Any
+) -> None:
+    thing, rotation = under_way(deployed)
+    before = all_certificates(deployed)
+    assert hears(deployed, thing, {"rotation": rotation, "state": "requested", "csr": csr}) == "failed"
+    assert "can't be signed" in deployed.row(thing)["rotation"]["reason"]
+    assert all_certificates(deployed) == before
+
+
+def test_a_tills_reason_can_not_write_to_the_terminal_of_who_reads_it(deployed: Deployed) -> None:
+    thing, rotation = under_way(deployed)
+    reason = "\x1b]0;gotcha\x07\x1b[2J" + "x" * 10_000
+    assert hears(deployed, thing, {"rotation": rotation, "state": "failed", "reason": reason}) == "failed"
+    kept = deployed.row(thing)["rotation"]["reason"]
+    assert kept.isprintable()
+    assert len(kept) == 300
+
+
+def under_way(deployed: Deployed) -> tuple[str, str]:
+    thing, _identity, rotation = ordered(deployed, f"N{uuid.uuid4().hex[:8]}")
+    return thing, rotation
+
+
+def hears(deployed: Deployed, thing: str, told: dict[str, Any]) -> str:
+    """What the deployed function makes of a report, called as its rule calls it."""
+    answer = deployed.cloud.client("lambda").invoke(
+        FunctionName=deployed.names.function("rotation"),
+        Payload=json.dumps({"thing": thing, "reported": told}).encode(),
+    )
+    said = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, said
+    return str(said["outcome"])
+
+
+def test_a_till_that_moves_stage_is_in_the_new_group_alone(deployed: Deployed) -> None:
+    thing, _identity = deployed.till("ROT00014")
+    fleet = deployed.fleet
+    moved = move(fleet, fleet.till("ROT00014"), Destination(stage="prod", store="ST-406"))
+    assert moved.changed == ("registry", "attributes", "groups")
+    groups = deployed.iot.list_thing_groups_for_thing(thingName=thing)["thingGroups"]
+    assert [group["groupName"] for group in groups] == [fleet.names.stage_group("prod")]
+    assert deployed.iot.describe_thing(thingName=thing)["attributes"]["store"] == "ST-406"
+    assert [row.thing for row in fleet.registry.in_stage("prod")] == [thing]
+    assert move(fleet, fleet.till("ROT00014"), Destination(stage="prod")).changed == ()
+
+
+def test_every_till_that_is_due_is_ordered_once_and_followed_by_the_page(deployed: Deployed) -> None:
+    soon = orders.stamp(datetime.now(UTC) + timedelta(days=3))
+    things = {deployed.till(f"DUE0000{n}", stage="staging", certificate_expires_at=soon)[0] for n in range(3)}
+    fleet = deployed.fleet
+    deployed.till("DUE00009", stage="staging")
+    rows = list(rotate.due(fleet, ["staging"]))
+    assert {row.thing for row in rows} == things
+    started = [rotate.start(fleet, row) for row in rows]
+    assert all(one.started for one in started)
+    for one in started:
+        reported = {"rotation": one.rotation, "state": "failed", "reason": f"no helper on {one.thing}"}
+        assert hears(deployed, one.thing, reported) == "failed"
+    ended = rotate.follow(fleet, started, 300)
+    assert {(one.thing, one.state, one.reason) for one in ended} == {
+        (thing, "failed", f"no helper on {thing}") for thing in things
+    }

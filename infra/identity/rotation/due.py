@@ -41,6 +41,11 @@ def due(table: Any, stages: Sequence[str], rule: Rule, now: datetime) -> Iterato
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
+def moment(text: str) -> datetime:
+    """A time as the registry has it. Raises ValueError for any other text."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
 def _moment(row: Mapping[str, Any], key: str) -> datetime | None:
     text = row.get(key)
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) if text else None
+    return moment(text) if text else None

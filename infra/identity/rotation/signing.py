@@ -5,12 +5,15 @@ row names. Every step may be repeated: events come twice, late, and after half a
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from infra.identity.certificates import Retirement
+from infra.identity.rotation.due import moment
 from infra.identity.rotation.orders import CONDITION_FAILED, UNDER_WAY, stamp, write_shadow
+from infra.identity.rotation.unrecorded import public_key, unrecorded
 from infra.names import Names
 
 REASON_CHARACTERS = 300
@@ -19,6 +22,10 @@ NAMES = {"#rotation": "rotation", "#state": "state"}
 NOTHING_WANTED = {"rotation": None, "certificate_id": None, "certificate_pem": None}
 
 Row = Mapping[str, Any]
+
+
+class UnsignableError(Exception):
+    """What the till sent can't be made a certificate of."""
 
 
 class Signing:
@@ -34,8 +41,8 @@ class Signing:
     def heard(self, thing: str, told: Mapping[str, Any]) -> str:
         """Act on what the till reported; says what was done."""
         row = self._row(thing)
-        order = row.get("rotation") or {}
-        if row.get("state") != "provisioned" or not order or order.get("id") != told.get("rotation"):
+        order = row.get("rotation")
+        if row.get("state") != "provisioned" or not order or order["id"] != told.get("rotation"):
             return "ignored"
         if order["state"] not in UNDER_WAY:
             self._tidy(thing)
@@ -43,7 +50,7 @@ class Signing:
         match told.get("state"):
             case "requested":
                 return self._sign(row, str(told.get("csr") or ""))
-            case "swapped" if told.get("certificate_id") == order.get("certificate_id"):
+            case "swapped" if (named := order.get("certificate_id")) and named == told.get("certificate_id"):
                 return self._finish(row)
             case "failed":
                 return self._give_up(row, str(told.get("reason") or "the till gave no reason"))
@@ -55,14 +62,10 @@ class Signing:
             if not csr:
                 return "ignored"  # the answer to a request that was heard twice
             try:
-                made = self._iot.create_certificate_from_csr(certificateSigningRequest=csr, setAsActive=False)
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in BAD_REQUESTS:
-                    raise
+                certificate_id = self._issue(row, csr)
+            except UnsignableError as error:
                 return self._give_up(row, f"the till's request can't be signed: {error}")
-            certificate_id = made["certificateId"]
-            if not self._note(row, certificate_id):
-                self._iot.delete_certificate(certificateId=certificate_id)
+            if certificate_id is None:
                 return "signed by another call"
         self._equip(row["thing"], certificate_id)
         described = self._describe(certificate_id)
@@ -73,6 +76,42 @@ class Signing:
         }
         write_shadow(self._data, row["thing"], desired=desired, reported={"csr": None})
         return "signed"
+
+    def _issue(self, row: Row, csr: str) -> str | None:
+        """A certificate that the row names; None where it names another by now. Raises UnsignableError.
+
+        One that an earlier call made, and did not live to note, is found again by its key.
+        """
+        try:
+            key = public_key(csr)
+        except ValueError as error:
+            raise UnsignableError(f"it is no signing request ({error})") from error
+        left: list[str] = []
+        if begun := row["rotation"].get("signing_since"):
+            left = list(unrecorded(self._iot, key, moment(begun)))
+        elif not self._update(
+            row, "SET #rotation.signing_since = :now", "", {":now": stamp(datetime.now(UTC))}
+        ):
+            return None
+        issued = left[0] if left else self._create(csr)
+        kept = issued if self._note(row, issued) else self._noted(row)
+        for other in {issued, *left} - {kept}:
+            self._retirement.till(other, row["thing"])
+        return kept if kept == issued else None
+
+    def _create(self, csr: str) -> str:
+        try:
+            made = self._iot.create_certificate_from_csr(certificateSigningRequest=csr, setAsActive=False)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in BAD_REQUESTS:
+                raise
+            raise UnsignableError(str(error)) from error
+        return str(made["certificateId"])
+
+    def _noted(self, row: Row) -> str | None:
+        """The certificate that the row names for this rotation by now."""
+        there = self._row(row["thing"]).get("rotation") or {}
+        return there.get("certificate_id") if there.get("id") == row["rotation"]["id"] else None
 
     def _note(self, row: Row, certificate_id: str) -> bool:
         """From here on every revocation knows the certificate; False when there is another already."""
@@ -118,8 +157,12 @@ class Signing:
         return "swapped"
 
     def _give_up(self, row: Row, reason: str) -> str:
-        """The new certificate ends, unless the till is known to be connected with it."""
+        """The new certificate ends, unless the till is known to be connected with it.
+
+        The reason is the till's word, and is shown on people's terminals: no control characters.
+        """
         certificate_id = row["rotation"].get("certificate_id")
+        shown = "".join(character if character.isprintable() else " " for character in reason)
         left = list(row.get("certificate_ids", []))
         if certificate_id and row.get("connected_certificate") != certificate_id:
             self._retirement.till(certificate_id, row["thing"])
@@ -128,7 +171,7 @@ class Signing:
             row,
             "SET #rotation.#state = :over, #rotation.reason = :reason, certificate_ids = :left",
             "",
-            {":over": "failed", ":reason": reason[:REASON_CHARACTERS], ":left": left},
+            {":over": "failed", ":reason": shown[:REASON_CHARACTERS], ":left": left},
         )
         self._tidy(row["thing"])
         return "failed"
