@@ -22,6 +22,7 @@
 #   NUCLEUS_MIRROR      where nucleus downloads come from          (flavours/classic.sh, flavours/lite.sh)
 #   LITE_SHA256         the digest of nucleus lite's package       (flavours/lite.sh)
 set -euo pipefail
+umask 022 # a stricter one would close to components what is made here
 
 GREENGRASS_ROOT=${GREENGRASS_ROOT:-/greengrass/v2}
 STATE_DIR=${STATE_DIR:-/var/lib/greentill}
@@ -57,6 +58,10 @@ export KEEP_KIT KEEP_LEDGER JSON # read by lib/
 
 for part in say kit preflight surroundings packages system units root_helper download bundle provision uninstall \
   doctor repair checks_access checks_machine checks_identity checks_nucleus; do
+  if [[ ! -f $SCRIPT_DIR/lib/$part.sh ]]; then
+    printf 'refused  lib/%s.sh is missing beside this script: the kit was not copied whole; copy it again.\n' "$part" >&2
+    exit 1
+  fi
   # shellcheck source=/dev/null
   source "$SCRIPT_DIR/lib/$part.sh"
 done
@@ -151,6 +156,9 @@ install_till() {
 
 main() {
   trap explain_exit EXIT
+  trap 'exit 129' HUP # or a lost session and Ctrl-C would end it without a word
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   parse "$@"
   require_root
   open_log

@@ -7,7 +7,8 @@ say() {
   told=${told//[[:cntrl:]]/?}
   printf '%s\n' "$told"
   if [[ -w ${LOG_FILE:-} ]]; then
-    printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$told" >>"$LOG_FILE"
+    # on a full card an uninstall goes on all the same
+    printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$told" 2>/dev/null >>"$LOG_FILE" || true
   fi
 }
 
@@ -46,9 +47,21 @@ open_log() {
     LOG_FILE=/dev/null
     return 0
   fi
-  install -d -m 755 "$(dirname "$LOG_FILE")"
-  (umask 027 && : >>"$LOG_FILE")
-  chmod 640 "$LOG_FILE"
+  if ! make_log 2>/dev/null; then
+    fatal "the log $LOG_FILE can't be written: the card is full, or mounted read-only as a failing one is. Look with:" \
+      "df -h / && findmnt /"
+  fi
+  only_one
+}
+
+make_log() {
+  install -d -m 755 "$(dirname "$LOG_FILE")" && (umask 027 && : >>"$LOG_FILE") && chmod 640 "$LOG_FILE"
+}
+
+# Two runs at once would write the same files. What a lost session left at work counts as one.
+only_one() {
+  exec 8>>"$LOG_FILE"
+  flock --nonblock 8 || fatal "another pi_bootstrap.sh is at work on this machine: wait until it has ended."
 }
 
 # Any command that failed without a word of ours ends here.

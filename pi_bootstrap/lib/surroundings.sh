@@ -86,7 +86,8 @@ require_port() {
       ;;
     7 | 28) needed "$host can't be reached on port $port$way: allow outgoing TCP $port in the store's router or firewall." ;;
     97) needed "the kit's proxy refuses $host port $port: allow CONNECT to it." ;;
-    60) needed "$host on port $port shows another certificate than AWS IoT's: TLS is inspected, or a captive portal answers." ;;
+    60) needed "$host on port $port shows another certificate than AWS IoT's: TLS is inspected, a captive portal answers," \
+      "or the clock is wrong: it says $(date -u +%F\ %T) UTC." ;;
     77) needed "the kit's root-ca.pem holds no certificate authorities: make the kit again." ;;
   esac
 }

@@ -8,9 +8,9 @@ ensure_users() {
   else
     change "add group ggc_group" groupadd --system ggc_group
   fi
-  # Without a home, pip and many programs that components start don't work.
   if getent passwd ggc_user >/dev/null; then
     already "user ggc_user"
+    complete_user
   else
     change "add user ggc_user, with a home" useradd --system --create-home --gid ggc_group ggc_user
   fi
@@ -25,6 +25,22 @@ ensure_users() {
     note "$operator: log out and in again (or restart) for ggc_group to take effect"
   fi
   check_runs_as_component
+}
+
+# Somebody else may have made it. Without a home, pip and many programs that components start don't work.
+complete_user() {
+  local home
+  if ! id -nG ggc_user | tr ' ' '\n' | grep -qx ggc_group; then
+    change "add ggc_user to ggc_group" usermod --append --groups ggc_group ggc_user
+  fi
+  home=$(getent passwd ggc_user | cut -d: -f6)
+  if [[ -z $home || $home == / || $home == /nonexistent ]]; then
+    home=/home/ggc_user
+    change "let $home be the home of ggc_user" usermod --home "$home" ggc_user
+  fi
+  if [[ ! -d $home ]]; then
+    change "make the home of ggc_user, $home" install -d -o ggc_user -g ggc_group -m 700 "$home"
+  fi
 }
 
 # A receipt printer on a USB cable is /dev/usb/lp0, which belongs to the group lp.

@@ -3,12 +3,19 @@
 
 uninstall() {
   if [[ -f $ETC_DIR/flavour.sh ]]; then
-    read_settings "$ETC_DIR/till.conf"
+    if (read_settings "$ETC_DIR/till.conf") >/dev/null 2>&1; then
+      read_settings "$ETC_DIR/till.conf"
+    else
+      note "$ETC_DIR/till.conf is missing or not whole; the nucleus is removed without it"
+    fi
     # shellcheck source=/dev/null
     source "$ETC_DIR/flavour.sh"
     change "stop and remove the nucleus" flavour_uninstall
   fi
   remove_helper
+  if component_processes | grep -q .; then
+    change "end what ggc_user still runs" end_component_processes
+  fi
   local path
   for path in "$UNIT_DIR/greengrass.service.d" "$UNIT_DIR"/{systemd-time-wait-sync,chrony-wait,ntp-wait}.service.d \
     "$JOURNALD_DIR/greentill.conf" "$LOGROTATE_DIR/greentill" "$DOWNLOAD_DIR" "$ETC_DIR" "$GREENGRASS_ROOT"; do
@@ -26,6 +33,22 @@ uninstall() {
   fi
   [[ $DRY_RUN == yes ]] || systemctl daemon-reload >>"$LOG_FILE" 2>&1
   say "left     the packages and $LOG_FILE; the till's registration and certificates in the cloud are untouched"
+}
+
+# A component may have left its service's group; while it runs it writes, and its user can't be removed.
+end_component_processes() {
+  local deadline=$((SECONDS + 30))
+  while component_processes | grep -q .; do
+    [[ $SECONDS -lt $deadline ]] || return 1
+    component_processes | xargs --no-run-if-empty kill -KILL 2>/dev/null || true
+    sleep 0.2
+  done
+}
+
+component_processes() {
+  if getent passwd ggc_user >/dev/null; then
+    find /proc -maxdepth 1 -name '[0-9]*' -user ggc_user -printf '%f\n' 2>/dev/null || true
+  fi
 }
 
 # A drop-in folder may hold somebody else's files, too.

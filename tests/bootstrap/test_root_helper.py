@@ -215,6 +215,28 @@ def test_power_lost_between_key_and_certificate_leaves_the_earlier_pair(settled:
     assert "sysinit.target" in order.split()
 
 
+def test_a_key_that_a_power_cut_left_half_destroyed_is_made_anew(settled: Helper) -> None:
+    # shred has overwritten it, and was not given the time to remove it
+    settled.root("install -d -m 700 /etc/greentill/rotation")
+    settled.root("head -c 1704 /dev/urandom >/etc/greentill/rotation/new.key")
+    before, after = swap(settled)
+    assert settled.ask("keep-certificate")["detail"]["fingerprint"] == after != before
+
+
+def test_a_swap_that_the_card_has_no_room_for_leaves_the_pair_in_use(settled: Helper) -> None:
+    before = settled.in_use()
+    settled.give(settled.certificate_for_new_key())
+    # the copy of the second file can't be written, as on a full card
+    settled.root("ln -s /nowhere/at/all /greengrass/v2/thingCert.crt.rotation")
+    assert settled.ask("swap-certificate")["outcome"] == "failed"
+    wait(lambda: settled.root("ls /etc/greentill/rotation") == "", "end of the swap")
+    assert settled.in_use() == before
+    assert settled.root("ls /greengrass/v2 | grep rotation || true") == ""
+    assert settled.root("systemctl is-active greengrass") == "active"
+    swap(settled)
+    assert settled.ask("restore-certificate")["detail"]["fingerprint"] == before
+
+
 def test_the_machine_restarts_on_request_but_not_in_a_loop(settled: Helper) -> None:
     boot = settled.root("cat /proc/sys/kernel/random/boot_id")
     settled.component(f"touch {ASKS}/reboot")

@@ -10,20 +10,26 @@ belong_together() { # CERTIFICATE PRIVATE_KEY
 
 fingerprint() { openssl x509 -in "$1" -outform DER | sha256sum | cut -d ' ' -f 1; }
 
-# put SOURCE TARGET: replaced in one step, with the owner and mode that the nucleus gave it.
-put() {
+# stage SOURCE TARGET: a copy beside the target, with the owner and mode that the nucleus gave it, on the card.
+stage() {
   cp "$1" "$2.rotation"
   chown --reference="$2" "$2.rotation"
   chmod --reference="$2" "$2.rotation"
   sync "$2.rotation"
-  mv -T "$2.rotation" "$2"
-  sync "$(dirname "$2")"
 }
 
 # Two files can't be replaced in one step: a cut in between leaves a pair that doesn't match, which mend sees.
+# What may fail otherwise (a full card) fails before the first is touched.
 put_pair() { # NAME: old or new
-  put "$ROTATION/$1.key" "$PRIVATE_KEY"
-  put "$ROTATION/$1.crt" "$CERTIFICATE"
+  stage "$ROTATION/$1.key" "$PRIVATE_KEY"
+  stage "$ROTATION/$1.crt" "$CERTIFICATE"
+  mv -T "$PRIVATE_KEY.rotation" "$PRIVATE_KEY"
+  mv -T "$CERTIFICATE.rotation" "$CERTIFICATE"
+  sync "$(dirname "$PRIVATE_KEY")" "$(dirname "$CERTIFICATE")"
+}
+
+in_place() { # NAME: old or new
+  cmp --quiet "$ROTATION/$1.key" "$PRIVATE_KEY" && cmp --quiet "$ROTATION/$1.crt" "$CERTIFICATE"
 }
 
 destroy() {

@@ -11,7 +11,8 @@ verb_request_certificate() {
   find_pair || reply refused "this till has no certificate yet"
   [[ ! -e $ROTATION/pending ]] || reply refused "the last swap is neither kept nor restored" "$(in_use)"
   install -d -m 700 "$ROTATION"
-  if [[ ! -s $ROTATION/new.key ]]; then
+  # a cut while the key was destroyed leaves something that is none
+  if ! openssl pkey -in "$ROTATION/new.key" -noout 2>/dev/null; then
     openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$ROTATION/new.key.made"
     sync "$ROTATION/new.key.made"
     mv -T "$ROTATION/new.key.made" "$ROTATION/new.key"
@@ -90,7 +91,7 @@ swap_pair() {
 }
 
 restore_pair() {
-  put_pair old
+  in_place old || put_pair old
   forget_pending
   clear_rotation
 }
@@ -101,8 +102,8 @@ forget_pending() {
 }
 
 clear_rotation() {
-  destroy "$ROTATION"/{old,new}.key
-  rm -f "$ROTATION"/{old,new,given}.crt "$ROTATION/given.raw"
+  destroy "$ROTATION"/{old,new}.key "$PRIVATE_KEY.rotation"
+  rm -f "$ROTATION"/{old,new,given}.crt "$ROTATION/given.raw" "$CERTIFICATE.rotation"
 }
 
 expire_rotation() {
