@@ -83,7 +83,7 @@ def test_it_gets_a_new_certificate_while_it_sells_and_the_old_one_is_refused_aft
     assert not machine.path("/etc/greentill/rotation/old.key").exists()
     heads = wait_for("everything to be delivered", lambda: _delivered(life, len(terminal.acknowledged)))
     assert heads["backlog"] == 0
-    assert heads["version"]  # told beside the backlog by code that runs from a copy, which has none in its path
+    assert heads["version"]  # though the code runs from a copy, in whose path there is none
 
 
 def _delivered(life: WholeFleet, sales: int) -> dict[str, Any] | None:

@@ -257,35 +257,19 @@ NONSENSE: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("told", NONSENSE, ids=json.dumps)
-def test_nonsense_in_a_tills_own_shadow_is_ignored_and_its_rotation_goes_on(
-    deployed: Deployed, told: dict[str, Any]
-) -> None:
+def test_nonsense_in_a_tills_own_shadow_is_ignored_and_its_rotation_goes_on(deployed: Deployed) -> None:
     thing, rotation = under_way(deployed)
     before = deployed.row(thing)
-    assert hears(deployed, thing, {"rotation": rotation, **told}) == "ignored"
+    _key, request = signing_request(thing)
+    for told in NONSENSE:
+        assert hears(deployed, thing, {"rotation": rotation, **told}) == "ignored", told
+    for other in (None, "another", 5, ["x"], {"id": rotation}, True):
+        told = {"rotation": other, "state": "requested", "csr": request}
+        assert hears(deployed, thing, told) == "ignored", other
     assert deployed.row(thing) == before
 
 
-@pytest.mark.parametrize("rotation", [None, "another", 5, ["x"], {"id": "x"}, True], ids=json.dumps)
-def test_a_rotation_id_of_any_other_kind_is_no_order(deployed: Deployed, rotation: Any) -> None:
-    thing, _rotation = under_way(deployed)
-    _key, request = signing_request(thing)
-    assert hears(deployed, thing, {"rotation": rotation, "state": "requested", "csr": request}) == "ignored"
-
-
-@pytest.mark.parametrize(
-    "csr",
-    [
-        "-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----",
-        "-----BEGIN CERTIFICATE REQUEST-----\n\u00e4\n-----END CERTIFICATE REQUEST-----",
-        "-----BEGIN CERTIFICATE REQUEST-----\n" + "A" * 100_000,
-        {"a": 1},
-        7,
-        ["x"],
-    ],
-    ids=["cut off", "not ASCII", "huge", "object", "number", "list"],
-)
+@pytest.mark.parametrize("csr", ["-----BEGIN CERTIFICATE REQUEST-----\n" + "A" * 100_000, {"a": 1}])
 def test_a_request_that_is_none_ends_its_rotation_and_makes_no_certificate(
     deployed: Deployed, csr: Any
 ) -> None:
