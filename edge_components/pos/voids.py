@@ -95,10 +95,14 @@ def prepare(request: VoidRequest, *, alone: int | None, approved: bool) -> Void:
 
 
 def _given(body: Mapping[str, Any]) -> int:
-    """What goes back with a sale: its total or its payments, whichever is more, without regard to sign."""
-    paid: int = sum(payment["amount"] for payment in body["payments"])
+    """What a void moves: the total, what was paid or what was given out for it, whichever is more.
+
+    Payments of both signs are not set off: cash for a voucher comes to nothing, and is money all the same.
+    """
+    amounts: list[int] = [payment["amount"] for payment in body["payments"]]
+    paid = sum(amount for amount in amounts if amount > 0)
     total: int = body["totals"]["total"]
-    return max(abs(total), abs(paid))
+    return max(abs(total), paid, paid - sum(amounts))
 
 
 def negated(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -159,6 +159,8 @@ def test_a_cashier_of_the_configuration_wins_and_a_broken_entry_hurts_nobody_els
     assert [one.name for one in map(listed.find, ("C1", "C3")) if one] == ["Ana", "Cem"]
     assert listed.find("C2") is None
     path.write_text("not json")
+    assert listed.find("C3") is not None  # as before it was spoiled
+    path.unlink()
     assert listed.find("C3") is None
     assert listed.any()
 

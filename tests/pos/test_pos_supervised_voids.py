@@ -72,6 +72,31 @@ def test_the_store_sets_what_a_cashier_may_void_alone_and_the_page_is_told(staff
     assert answer(staffed, sold(staffed)) == (201, None)
 
 
+def test_money_that_goes_out_and_in_again_is_not_set_off(staffed: Pos) -> None:
+    """Or cash for a voucher, which comes to nothing, could be undone by anybody."""
+    staffed.configure(rules={"max_void_alone": "3.00"})
+    wait_for(lambda: staffed.client.get("/v1/till").json()["void_alone"] == 300, staffed.log)
+    body = sale(
+        lines=[{"sku": "1", "quantity": 1, "total": 0}],
+        payments=[{"method": "cash", "amount": -10_000}, {"method": "voucher", "amount": 10_000}],
+        totals={"total": 0},
+    )
+    assert staffed.sell(body).status_code == 201
+    assert answer(staffed, body) == (403, "supervisor_needed")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"cashiers": 5}', '{"cashiers": null}'])
+def test_a_list_of_cashiers_that_is_spoiled_lets_nobody_do_more_than_before(
+    staffed: Pos, content: str
+) -> None:
+    rung_up = sold(staffed)
+    assert answer(staffed, rung_up) == (403, "supervisor_needed")
+    cashiers_path(staffed.data).write_text(content)
+    assert answer(staffed, rung_up) == (403, "supervisor_needed")
+    sign_in(staffed, "S1")
+    assert answer(staffed, rung_up, supervisor="S1") == (201, None)
+
+
 def test_a_till_that_knows_no_cashiers_asks_for_no_supervisor(selling: Pos) -> None:
     assert selling.client.get("/v1/till").json()["void_alone"] is None
     assert answer(selling, sold(selling)) == (201, None)

@@ -64,32 +64,37 @@ class Cashiers:
         version = (status.st_mtime_ns, status.st_ino)
         if version != self._seen:
             self._seen = version
-            self._filed = _usable(_read(self._path), str(self._path))
+            found = _read(self._path)
+            if (
+                found is not None
+            ):  # else as before: a file that was spoiled must not let everybody do everything
+                self._filed = _usable(found, str(self._path))
 
 
 def save(path: Path, cashier: Cashier) -> None:
     """Add or replace one cashier in the till's file."""
-    found = _read(path) if path.exists() else {}
+    found = (_read(path) if path.exists() else None) or {}
     entry = {"name": cashier.name, "role": cashier.role, "pin_hash": cashier.pin_hash}
     write_json(path, {"version": 1, "cashiers": {**found, cashier.cashier: entry}}, _MODE)
 
 
 def remove(path: Path, cashier: str) -> None:
     """Take one cashier off the till's file; raises CashierError when it is not there."""
-    found = dict(_read(path)) if path.exists() else {}
+    found = dict((_read(path) if path.exists() else None) or {})
     if cashier not in found:
         raise CashierError(f"{cashier} is not in {path}")
     del found[cashier]
     write_json(path, {"version": 1, "cashiers": found}, _MODE)
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path) -> Mapping[str, Any] | None:
+    """The entries, or None where the file is no list of cashiers."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["cashiers"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         _log.warning("%s is not a list of cashiers: %s", path, error)
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _usable(found: Mapping[str, Any], where: str) -> dict[str, Cashier]:
