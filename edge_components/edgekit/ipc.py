@@ -83,9 +83,9 @@ class Ipc:
 
         def decide(event: Answer) -> None:
             update = event.get("preUpdateEvent")
-            if update:
-                deployment = update["deploymentId"]
-                wait = {"deploymentId": deployment, "recheckAfterMs": defer_milliseconds(str(deployment))}
+            deployment = update.get("deploymentId") if isinstance(update, dict) else None
+            if isinstance(deployment, str):  # whatever else comes must not end the connection
+                wait = {"deploymentId": deployment, "recheckAfterMs": defer_milliseconds(deployment)}
                 self._connection.send("DeferComponentUpdate", wait)
 
         self._subscribe("SubscribeToComponentUpdates", {}, decide, lambda: None)

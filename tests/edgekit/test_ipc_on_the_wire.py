@@ -83,9 +83,11 @@ def by_script(one: Message) -> list[bytes]:
     if operation == "GetConfiguration":
         return [message(APPLICATION, number, {"componentName": "c", "value": {"a": 1}}, LAST, **shape)]
     if operation == "SubscribeToComponentUpdates":
-        event = {"preUpdateEvent": {"deploymentId": "d", "isGgcRestarting": False}}
+        update = {"deploymentId": "d", "isGgcRestarting": False}
         kind: dict[str, Any] = {"service-model-type": "aws.greengrass#ComponentUpdatePolicyEvents"}
-        return [message(APPLICATION, number, {}, **shape), message(APPLICATION, number, event, **kind)]
+        odd = ("text", ["d"], {}, {"deploymentId": None}, {"deploymentId": {}}, 7)  # nothing ends the stream
+        events = [message(APPLICATION, number, {"preUpdateEvent": one}, **kind) for one in (*odd, update)]
+        return [message(APPLICATION, number, {}, **shape), *events]
     if operation == "SubscribeToIoTCore":
         heard = {"message": {"topicName": "a/topic", "payload": base64.b64encode(b"hello").decode()}}
         came: dict[str, Any] = {"service-model-type": "aws.greengrass#IoTCoreMessage"}
