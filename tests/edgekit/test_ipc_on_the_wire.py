@@ -85,7 +85,14 @@ def by_script(one: Message) -> list[bytes]:
     if operation == "SubscribeToComponentUpdates":
         update = {"deploymentId": "d", "isGgcRestarting": False}
         kind: dict[str, Any] = {"service-model-type": "aws.greengrass#ComponentUpdatePolicyEvents"}
-        odd = ("text", ["d"], {}, {"deploymentId": None}, {"deploymentId": {}}, 7)  # nothing ends the stream
+        odd: tuple[Any, ...] = (
+            "text",
+            ["d"],
+            {},
+            {"deploymentId": None},
+            {"deploymentId": {}},
+            7,
+        )  # nothing ends the stream
         events = [message(APPLICATION, number, {"preUpdateEvent": one}, **kind) for one in (*odd, update)]
         return [message(APPLICATION, number, {}, **shape), *events]
     if operation == "SubscribeToIoTCore":
