@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from fleet_provisioning.registry import Row
@@ -9,6 +10,7 @@ from infra.names import Names
 
 MOST_KEYS = 100  # BatchGetItem takes no more
 HEAD = "head"
+MOST_CHARACTERS = 64  # a version; times and epochs are shorter
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,23 @@ def _items(dynamodb: Any, table: str, things: Sequence[str]) -> Iterator[dict[st
 
 
 def _reported(item: dict[str, Any]) -> Reported:
-    backlog, seq = item.get("backlog"), item.get("seq")
+    """A till writes its own item: what isn't of the right kind is not said, and costs no other till."""
     return Reported(
-        epoch=item.get("epoch"),
-        seq=None if seq is None else int(seq),
-        at=item.get("reported_at"),
-        backlog=None if backlog is None else int(backlog),
-        oldest_at=item.get("oldest_at"),
-        version=item.get("version"),
+        epoch=_text(item.get("epoch")),
+        seq=_whole(item.get("seq")),
+        at=_text(item.get("reported_at")),
+        backlog=_whole(item.get("backlog")),
+        oldest_at=_text(item.get("oldest_at")),
+        version=_text(item.get("version")),
     )
+
+
+def _text(value: Any) -> str | None:
+    """Short and printable, as it is shown on terminals."""
+    usable = isinstance(value, str) and value.isprintable() and len(value) <= MOST_CHARACTERS
+    return value if usable else None
+
+
+def _whole(value: Any) -> int | None:
+    usable = isinstance(value, Decimal) and value == value.to_integral_value() and value >= 0
+    return int(value) if usable else None

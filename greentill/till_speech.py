@@ -43,7 +43,7 @@ def _progress() -> Iterator[Report]:
     if not err.is_terminal:
         yield _line
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as progress:
         task = progress.add_task("looking the till up")
         show: Callable[[str], None] = lambda step: progress.update(task, description=step)  # noqa: E731

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from fleet_provisioning.access import FleetAccess, fleet_access
@@ -111,8 +112,8 @@ def _table(tills: list[TillStatus]) -> Table:
             {True: "yes", False: "no", None: ""}[till.connected],
             _moment(till.heartbeat_at),
             till.health or "",
-            _release(till),
-            _backlog(till),
+            escape(_release(till)),  # the till's word, as is the next
+            escape(_backlog(till)),
             _certificate(till),
         )
     table.columns[0].no_wrap = True

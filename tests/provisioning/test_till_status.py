@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from fleet_provisioning.status import TillStatus, Wanted, statuses
+from greentill.till_status import _table
 
 TARGETS = {"dev": "1.2.0"}
 
@@ -166,3 +170,39 @@ def test_requests_grow_by_page_and_by_the_hundred_not_by_till(account: Any, sale
     assert session.asked["ListCoreDevices"] == 5
     assert session.asked["Query"] <= 6  # 2.5 MB in pages of 1 MB, and a stage without a till
     assert set(session.asked) == {"BatchGetItem", "ListCoreDevices", "Query"}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {
+            "backlog": "many",
+            "reported_at": 5,
+            "oldest_at": ["x"],
+            "version": {"a": 1},
+            "seq": "x",
+            "epoch": 1,
+        },
+        {"backlog": -1, "version": "\x1b[2J", "reported_at": "\x07", "oldest_at": True},
+        {"version": "9" * 100_000, "backlog": Decimal("1.5")},
+    ],
+    ids=["kinds", "control characters", "sizes"],
+)
+def test_a_till_that_writes_nonsense_of_itself_spoils_the_list_of_no_other(
+    account: Any, sales: Any, told: dict[str, Any]
+) -> None:
+    for serial, said in (("PI0001", told), ("PI0002", {"backlog": 3, "version": "1.2.0"})):
+        account.table.put_item(Item=row(account, serial))
+        sales.put_item(Item=head(account, serial, **said))
+    wild, sound = listed(Session(account.session), account)
+    assert (wild.version, wild.backlog, wild.oldest_at) == (None, None, None)
+    assert (sound.version, sound.backlog) == ("1.2.0", 3)
+
+
+def test_a_version_that_looks_like_markup_is_shown_as_it_is(account: Any, sales: Any) -> None:
+    account.table.put_item(Item=row(account, "PI0001"))
+    sales.put_item(Item=head(account, "PI0001", version="[/red][bold]"))
+    shown = io.StringIO()
+    console = Console(width=250, file=shown)
+    console.print(_table(listed(Session(account.session), account)))
+    assert "[/red][bold]" in shown.getvalue()
