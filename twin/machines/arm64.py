@@ -11,8 +11,8 @@ from twin.machines.roots import FINISH, Image, Progress, ensure_root, silent
 BOOT_SECONDS = 600.0
 CREDENTIALS = ("LoadCredential=", "ImportCredential=")
 CREDENTIAL_UNITS = ("systemd-sysusers", "systemd-tmpfiles-setup", "systemd-tmpfiles-setup-dev")
-# systemd 257 starts every service with a process descriptor (CLONE_PIDFD), which qemu 7.2 refuses, so trixie's
-# root can be made and entered, but nothing that its PID 1 is to start runs there.
+# systemd 257 starts every service with pidfd_spawn, which qemu 7.2 refuses (EINVAL). So trixie's root can be
+# made and entered, but nothing that its PID 1 is to start runs there.
 BOOTABLE = ("bookworm",)
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 PACKAGES = (
