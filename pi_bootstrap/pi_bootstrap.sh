@@ -51,10 +51,11 @@ OFFLINE_BUNDLE=
 DRY_RUN=no
 KEEP_KIT=no
 KEEP_LEDGER=no
+DISCARD_SALES=no
 JSON=no
 COMMAND=install
 CHANGES=0
-export KEEP_KIT KEEP_LEDGER JSON # read by lib/
+export KEEP_KIT KEEP_LEDGER DISCARD_SALES JSON # read by lib/
 
 for part in say kit preflight surroundings packages system units root_helper download bundle provision uninstall \
   doctor repair checks_access checks_machine checks_identity checks_nucleus; do
@@ -79,6 +80,7 @@ Usage: sudo ./pi_bootstrap.sh [install|doctor|repair|uninstall] [options]
   --dry-run             say what would be done
   --json                with doctor: one JSON object, {"ok", "findings": [{"code", "message", "remedy", "safe"}]}
   --keep-kit            leave the claim's private key in the kit after provisioning
+  --discard-sales       with uninstall: destroy sales that have not reached the cloud
   --keep-ledger         with uninstall: keep the ledger and the users that own it
   --nucleus-dir DIR     install the nucleus with DIR/flavour.sh
   --offline-bundle DIR  take nucleus and Debian packages from DIR, which make_bundle.sh made
@@ -108,6 +110,7 @@ parse() {
       --json) JSON=yes ;;
       --keep-kit) KEEP_KIT=yes ;;
       --keep-ledger) KEEP_LEDGER=yes ;;
+      --discard-sales) DISCARD_SALES=yes ;;
       -h | --help)
         usage
         exit 0

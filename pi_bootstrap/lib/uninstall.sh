@@ -2,6 +2,7 @@
 # uninstall: take the till off this machine again.
 
 uninstall() {
+  check_nothing_is_lost
   if [[ -f $ETC_DIR/flavour.sh ]]; then
     if (read_settings "$ETC_DIR/till.conf") >/dev/null 2>&1; then
       read_settings "$ETC_DIR/till.conf"
@@ -33,6 +34,16 @@ uninstall() {
   fi
   [[ $DRY_RUN == yes ]] || systemctl daemon-reload >>"$LOG_FILE" 2>&1
   say "left     the packages and $LOG_FILE; the till's registration and certificates in the cloud are untouched"
+}
+
+# Sales that only this card holds are destroyed when somebody says so, never by the way.
+check_nothing_is_lost() {
+  local left
+  [[ $KEEP_LEDGER == no && $DISCARD_SALES == no && -s $STATE_DIR/ledger.db ]] || return 0
+  left=$(curl --silent --noproxy '*' --max-time 5 "$TILL_URL/v1/health" | sed -n 's/.*"backlog": *\([0-9][0-9]*\).*/\1/p') || true
+  [[ $left != 0 ]] || return 0
+  fatal "${left:-an unknown number of} records of the ledger have not reached the cloud (unknown while the till is off):" \
+    "let it deliver them first, or uninstall --keep-ledger, or destroy them with uninstall --discard-sales."
 }
 
 # A component may have left its service's group; while it runs it writes, and its user can't be removed.

@@ -85,11 +85,14 @@ def test_a_till_is_made_kept_and_unmade(machine: Machine, work_dir: Path) -> Non
     refused = said(machine, "--kit", "/home/pi/other", *FLAVOUR, status=1)
     assert "this Pi is greentill-PI0001 already" in refused
 
-    machine.run(["touch", "/var/lib/greentill/ledger.db", "/var/lib/greentill/assignment.json"])
+    machine.run(["sh", "-c", "cd /var/lib/greentill && echo sold >ledger.db && touch assignment.json"])
+    refused = said(machine, "uninstall", status=1)
+    assert "records of the ledger have not reached the cloud" in refused
+    assert out(machine, "systemctl", "is-active", "greengrass") == "active"
     said(machine, "uninstall", "--keep-ledger")
     assert out(machine, "ls", "/var/lib/greentill") == "ledger.db"
     assert out(machine, "ls", "/etc/greentill", "/greengrass/v2") == ""
-    said(machine, "uninstall")
+    said(machine, "uninstall", "--discard-sales")
     assert out(machine, "getent", "passwd", "ggc_user") == ""
     gone = "/var/lib/greentill /home/ggc_user /greengrass /etc/systemd/journald.conf.d"
     assert out(machine, "sh", "-c", f"ls -d {gone} /etc/systemd/system/greengrass*") == ""

@@ -38,7 +38,7 @@ def pi(machine: Machine) -> Iterator[Machine]:
     """A machine that is no till yet, with a whole kit; it is no till afterwards."""
     out(machine, f"rm -rf {KIT} && cp -r /root/kit {KIT}")
     yield machine
-    out(machine, "bash /root/kit/pi_bootstrap.sh uninstall")
+    out(machine, "bash /root/kit/pi_bootstrap.sh uninstall --discard-sales")
 
 
 def out(machine: Machine, script: str, *, status: int = 0) -> str:
@@ -168,6 +168,6 @@ def test_a_run_that_was_killed_halfway_leaves_nothing_that_uninstall_overlooks(p
             out(pi, "kill -KILL -- -$(cat /root/pid)")
 
     pi.stream(["bash", "-c", SESSION], kill)
-    assert "left     the packages" in out(pi, f"bash {KIT}/pi_bootstrap.sh uninstall")
+    assert "left     the packages" in out(pi, f"bash {KIT}/pi_bootstrap.sh uninstall --discard-sales")
     left = "find /etc /usr/local /run /var/cache /greengrass -name '*greentill*' ! -path '/etc/dpkg/*' 2>&-"
     assert out(pi, left + " || true") == ""

@@ -344,8 +344,8 @@ MUTANTS = (
         "a used claim keeps its certificate",
         43,
         "infra/identity/certificates.py",
-        "        retirement.claim(claim)\n",
-        "",
+        "        retirement.claim(ended)\n",
+        "        pass\n",
         (f"{ENDINGS}test_after_first_contact_the_claims_certificate_is_gone",),
     ),
     Mutant(
