@@ -33,7 +33,7 @@ uninstall() {
     change "remove group ggc_group" groupdel ggc_group
   fi
   [[ $DRY_RUN == yes ]] || systemctl daemon-reload >>"$LOG_FILE" 2>&1
-  say "left     the packages and $LOG_FILE; the till's registration and certificates in the cloud are untouched"
+  say "left     the packages and the log; the till's registration and certificates in the cloud are untouched"
 }
 
 # Sales that only this card holds are destroyed when somebody says so, never by the way.
