@@ -92,8 +92,8 @@ class Registry:
         except ClientError as error:
             if error.response["Error"]["Code"] == CONDITION_FAILED:
                 raise SerialTakenError(
-                    f"serial {new.serial} is registered already: see greentill till status; a new kit for it is"
-                    f" greentill till replace {new.serial} --out DIR"
+                    f"serial {new.serial} is registered already: see greentill till status;"
+                    f" a new kit for it: greentill till replace {new.serial} --out DIR"
                 ) from error
             raise self._explained(error) from error
 
