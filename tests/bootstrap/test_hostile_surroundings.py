@@ -60,7 +60,7 @@ def test_a_second_run_at_the_same_time_is_refused_and_harms_nothing(pi: Machine)
     assert "nothing was changed" in out(pi, INSTALL)
 
 
-# As a terminal does: the whole group of processes is signalled, and ignores no signal, whoever runs the tests.
+# As a terminal does: the whole group of processes is signalled, and none of them ignores it from the start.
 SESSION = (
     "env --default-signal=HUP,INT setsid --wait"
     f" bash -c 'echo $$ >/root/pid; exec bash {KIT}/pi_bootstrap.sh {FLAVOUR}'"
