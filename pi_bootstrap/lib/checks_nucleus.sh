@@ -73,7 +73,8 @@ check_runtime() {
   done < <(wanted_runtimes)
   for ready in "$STATE_DIR"/runtime/*/ready; do
     version=$(basename "$(dirname "$ready")")
-    if [[ -e $ready ]] && has_account && ! made_for_this_python "$ready"; then
+    # What they can't reach has another cause, which check_paths or check_state tells.
+    if has_account && as_component test -r "$ready" && ! made_for_this_python "$ready"; then
       unsafe runtime-broken "Runtime $version was made for another Python than this system's" "$(runtime_remedy "$version")"
     fi
   done

@@ -8,6 +8,7 @@ STATE = "/var/lib/greentill"
 ROOT = "/greengrass/v2"
 HELPER = "/usr/local/lib/greentill/greentill-helper"
 UNITS = "/etc/systemd/system"
+WORK = f"{ROOT}/work/com.greentill.Sync"
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ ACCESS = [
         f"sudo -u ggc_user touch {STATE}/sync.db; chmod 400 {STATE}/sync.db",
         name="read-only file",
     ),
-    Fault("state-owner", f"echo sold >{STATE}/ledger.db"),
-    Fault("work-owner", f"mkdir -p {ROOT}/work/com.greentill.Sync; touch {ROOT}/work/com.greentill.Sync/old"),
+    Fault("state-owner", f"rm -f {STATE}/ledger.db; echo sold >{STATE}/ledger.db"),
+    Fault("work-owner", f"rm -rf {WORK}; install -D /dev/null {WORK}/old"),
     Fault(
         "artifact-mode",
         f"install -D -m 700 /dev/null {ROOT}/packages/artifacts/com.greentill.Pos/1.0.0/pos.py",
