@@ -13,11 +13,11 @@ from rich.progress import Progress
 from fleet_provisioning.access import FleetAccess, fleet_access
 from fleet_provisioning.batch import Outcome, make_all
 from fleet_provisioning.errors import ProvisioningError
-from fleet_provisioning.kits import EXPIRES_DAYS, Common, Kit, KitMaker
+from fleet_provisioning.kits import EXPIRES_DAYS, Kit, KitMaker
 from fleet_provisioning.order import Order
 from fleet_provisioning.orders import order, read_orders, terminals
-from fleet_provisioning.root_ca import root_ca as read_root_ca
 from greentill.console import JsonOption, err, out, print_json
+from greentill.kit_options import EnvironmentOption, ExpiresOption, RootCaOption, common
 from greentill.till_speech import explained
 
 LINES = 10  # of progress, without a terminal
@@ -41,19 +41,14 @@ def kit_command(
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="Many kits: columns serial,store,stage,terminals.")
     ] = None,
-    root_ca: Annotated[
-        Path | None, typer.Option(help="PEM authorities the till trusts; Amazon's roots by default.")
-    ] = None,
-    environment: Annotated[
-        list[str] | None,
-        typer.Option(help="KEY=VALUE for the Greengrass unit, such as a proxy. May be repeated."),
-    ] = None,
-    expires_days: Annotated[int, typer.Option(help="How long the kit can be used.")] = EXPIRES_DAYS,
+    root_ca: RootCaOption = None,
+    environment: EnvironmentOption = None,
+    expires_days: ExpiresOption = EXPIRES_DAYS,
     as_json: JsonOption = False,
 ) -> None:
     """Register a new till and write the kit that makes a Pi into it; the kit holds a secret."""
     with explained():
-        common = Common(read_root_ca(root_ca), _pairs(environment or []), expires_days)
+        shared = common(root_ca, environment, expires_days)
         fleet = fleet_access()
         if csv_file is None:
             wanted = [_order(fleet, serial or serial_option or "", store, stage, terminal)]
@@ -61,7 +56,7 @@ def kit_command(
             raise ProvisioningError("give either --csv, or a serial with --store and --stage")
         else:
             wanted = read_orders(csv_file, fleet.settings)
-        maker = KitMaker(fleet.session, fleet.names, fleet.settings, common)
+        maker = KitMaker(fleet.session, fleet.names, fleet.settings, shared)
         if csv_file is None:
             _report_one(maker.make(wanted[0], out_dir), as_json=as_json)
         else:
@@ -75,16 +70,6 @@ def _order(
     if not serial or not (serial in fleet.settings.tills or (store and stage)):
         raise ProvisioningError("give a serial with --store and --stage, or --csv FILE")
     return order(serial, store or "", stage or "", terminals(",".join(terminal or [])), fleet.settings)
-
-
-def _pairs(given: list[str]) -> dict[str, str]:
-    pairs = {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise ProvisioningError(f"--environment {text}: give KEY=VALUE")
-        pairs[key] = value
-    return pairs
 
 
 def _document(kit: Kit) -> dict[str, Any]:

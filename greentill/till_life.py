@@ -9,13 +9,13 @@ from fleet_provisioning import decommission as decommissioning
 from fleet_provisioning import rotate as rotating
 from fleet_provisioning.errors import ProvisioningError
 from fleet_provisioning.fleet import Fleet
-from fleet_provisioning.kits import EXPIRES_DAYS, Common, KitMaker
+from fleet_provisioning.kits import EXPIRES_DAYS, KitMaker
 from fleet_provisioning.move import Destination, move
 from fleet_provisioning.orders import terminals as split_terminals
 from fleet_provisioning.replace import replace
 from fleet_provisioning.revoke import revoke
-from fleet_provisioning.root_ca import root_ca as read_root_ca
 from greentill.console import CommandError, JsonOption, err, out, print_json
+from greentill.kit_options import EnvironmentOption, ExpiresOption, RootCaOption, common
 from greentill.till_speech import fleet_at_work
 
 SerialArgument = Annotated[str, typer.Argument(help="The till's serial, or its thing's name.")]
@@ -58,14 +58,9 @@ def replace_command(
     *,
     out_dir: Annotated[Path, typer.Option("--out", help="The new folder for the kit.")],
     reason: Annotated[str, typer.Option(help="Why; kept in the registry.")] = "new card",
-    root_ca: Annotated[
-        Path | None, typer.Option(help="PEM authorities the till trusts; Amazon's roots by default.")
-    ] = None,
-    environment: Annotated[
-        list[str] | None,
-        typer.Option(help="KEY=VALUE for the Greengrass unit, such as a proxy. May be repeated."),
-    ] = None,
-    expires_days: Annotated[int, typer.Option(help="How long the kit can be used.")] = EXPIRES_DAYS,
+    root_ca: RootCaOption = None,
+    environment: EnvironmentOption = None,
+    expires_days: ExpiresOption = EXPIRES_DAYS,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -73,8 +68,8 @@ def replace_command(
     with fleet_at_work() as fleet:
         row = fleet.till(serial)
         _confirm(f"Make a new card for {row.thing}, which is {row.state}?", yes=yes)
-        common = Common(read_root_ca(root_ca), pairs(environment or []), expires_days)
-        maker = KitMaker(fleet.session, fleet.names, fleet.settings, common)
+        shared = common(root_ca, environment, expires_days)
+        maker = KitMaker(fleet.session, fleet.names, fleet.settings, shared)
         kit = replace(fleet, maker, row, out_dir, reason, expires_days=expires_days)
     if as_json:
         print_json({"thing": kit.thing, "serial": kit.serial, "folder": str(kit.folder),
@@ -198,17 +193,6 @@ def _tell_rotations(result: list[rotating.Rotating], *, as_json: bool) -> None:
                  "till does it when it is online")  # fmt: skip
     if not result:
         _say("no till is due")
-
-
-def pairs(given: list[str]) -> dict[str, str]:
-    """`KEY=VALUE` texts of --environment."""
-    found = {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise ProvisioningError(f"--environment {text}: give KEY=VALUE")
-        found[key] = value
-    return found
 
 
 def _say(text: str) -> None:
