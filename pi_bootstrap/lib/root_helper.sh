@@ -71,15 +71,13 @@ start_helper() {
 }
 
 remove_helper() {
-  local unit
+  local unit path
   for unit in "${HELPER_STARTED[@]}" greentill-mend.service; do
     if [[ -e $UNIT_DIR/$unit ]]; then
       change "stop $unit" systemctl disable --now "$unit"
     fi
   done
   for path in "${HELPER_UNITS[@]/#/$UNIT_DIR/}" "$TMPFILES_DIR/greentill.conf" "$RUN_DIR" "$HELPER_DIR"; do
-    if [[ -e $path ]]; then
-      change "remove $path" rm -rf "$path"
-    fi
+    remove_ours "$path"
   done
 }

@@ -62,17 +62,21 @@ component_processes() {
   fi
 }
 
-# A drop-in folder may hold somebody else's files, too.
+# A drop-in folder may hold somebody else's files, too; a run that was killed left what it wrote as .new.
 remove_ours() {
-  local path=$1
-  case $path in
-    *.service.d) [[ ! -e $path/greentill.conf ]] || change "remove $path/greentill.conf" remove_drop_in "$path" ;;
-    *) [[ ! -e $path ]] || change "remove $path" rm -rf "$path" ;;
-  esac
+  local path=$1 half
+  if [[ $path == *.service.d ]]; then
+    [[ ! -e $path/greentill.conf && ! -e $path/greentill.conf.new ]] ||
+      change "remove $path/greentill.conf" remove_drop_in "$path"
+    return 0
+  fi
+  for half in "$path" "$path.new"; do
+    [[ ! -e $half ]] || change "remove $half" rm -rf "$half"
+  done
 }
 
 remove_drop_in() {
-  rm -f "$1/greentill.conf"
+  rm -f "$1/greentill.conf" "$1/greentill.conf.new"
   rmdir --ignore-fail-on-non-empty "$1"
 }
 
