@@ -86,7 +86,8 @@ def test_ctrl_c_during_up_ends_everything_at_once(work_dir: Path, root_image: Pa
     script.write_text("#!/bin/sh\necho under way\nsleep 600\n")
     script.chmod(0o755)
     asked = [sys.executable, "-m", "greentill", "twin", "up", "--kit", str(kit), "--work-dir", str(work_dir)]
-    running = subprocess.Popen(asked, stderr=subprocess.PIPE, text=True)
+    # As from a terminal, also where the tests run in the background and ignore the signal.
+    running = subprocess.Popen(["env", "--default-signal=INT", *asked], stderr=subprocess.PIPE, text=True)
     assert running.stderr
     assert any("under way" in line for line in running.stderr)
     running.send_signal(signal.SIGINT)

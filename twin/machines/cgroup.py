@@ -79,7 +79,8 @@ def remove(name: str) -> None:
             continue
         below = (found for found in top.rglob("*") if found.is_dir())
         for directory in [*sorted(below, key=lambda found: -len(found.parts)), top]:
-            directory.rmdir()
+            with suppress(FileNotFoundError):  # somebody else who ends this machine was faster
+                directory.rmdir()
 
 
 def remove_if_empty(name: str) -> None:
