@@ -8,9 +8,9 @@ from fleet_provisioning.backlog import Reported, loss, reports
 from fleet_provisioning.changes import Because, Changes
 from fleet_provisioning.errors import ProvisioningError
 from fleet_provisioning.fleet import Fleet
-from fleet_provisioning.patience import until_done
 from fleet_provisioning.registry import Row
 from fleet_provisioning.revoke import end_certificates
+from infra.cleanup.sweep.attempt import until_done
 from infra.identity.rotation.orders import SHADOW
 
 DECOMMISSIONED = "decommissioned"

@@ -11,8 +11,8 @@ from fleet_provisioning.assignment import assignment
 from fleet_provisioning.changes import Changes
 from fleet_provisioning.errors import ProvisioningError
 from fleet_provisioning.fleet import Fleet
-from fleet_provisioning.patience import until_done
 from fleet_provisioning.registry import Row
+from infra.cleanup.sweep.attempt import until_done
 from infra.errors import near_miss
 from infra.names import TERMINAL
 

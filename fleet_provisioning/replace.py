@@ -14,8 +14,8 @@ from fleet_provisioning.fleet import Fleet
 from fleet_provisioning.kits import EXPIRES_DAYS, Kit, KitMaker
 from fleet_provisioning.move import leave_groups
 from fleet_provisioning.order import Order, check_order
-from fleet_provisioning.patience import until_done
 from fleet_provisioning.registry import Row
+from infra.cleanup.sweep.attempt import until_done
 
 
 def replace(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from fleet_provisioning.changes import Because, Changes, loose_claims
 from fleet_provisioning.errors import ProvisioningError
 from fleet_provisioning.fleet import Fleet
-from fleet_provisioning.patience import until_done
 from fleet_provisioning.registry import Row
 from fleet_provisioning.replace import end_claims
+from infra.cleanup.sweep.attempt import until_done
 
 REVOKED = "revoked"
 

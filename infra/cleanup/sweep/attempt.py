@@ -68,19 +68,26 @@ class Attempts:
         return ", ".join(f"{count} {kind}" for kind, count in self.deleted.items() if count) or "nothing"
 
     def _persist(self, step: Callable[[], Any]) -> bool:
-        """False when there was nothing left to do."""
-        for wait in (*WAITS_SECONDS, None):
+        def in_time() -> None:
             if self.remaining_seconds() < self.reserve_seconds:
                 raise OutOfTimeError
-            try:
-                step()
-            except ClientError as error:
-                code = error.response["Error"]["Code"]
-                if code in GONE:
-                    return False
-                if wait is None or code not in FOR_NOW:
-                    raise
-                self.sleep(wait)
-            else:
-                return True
-        raise AssertionError("the last wait is none, so the last error is raised")
+            step()
+
+        return until_done(in_time, self.sleep)
+
+
+def until_done(step: Callable[[], Any], sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Do `step`; False when what it is about is gone. Raises ClientError when it is refused too often."""
+    for wait in (*WAITS_SECONDS, None):
+        try:
+            step()
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in GONE:
+                return False
+            if wait is None or code not in FOR_NOW:
+                raise
+            sleep(wait)
+        else:
+            return True
+    raise AssertionError("the last wait is none, so the last error is raised")
