@@ -91,7 +91,7 @@ def make(cloud) -> Fleet:
         Runtime="python3.13",
         Handler="index.handler",
         Role=f"{role}-hook",
-        Code={"ZipFile": _zip("index.py", HOOK % f"{name}-dev")},
+        Code={"ZipFile": zipped("index.py", HOOK % f"{name}-dev")},
     )["FunctionArn"]
     cloud.client("lambda").add_permission(
         FunctionName=f"{name}-hook",
@@ -195,7 +195,7 @@ def _stores(cloud, name):
     cloud.client("s3").create_bucket(Bucket=f"{name}-sales", CreateBucketConfiguration=location)
 
 
-def _zip(file, text):
+def zipped(file, text):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(file, text)

@@ -72,6 +72,7 @@ INTERNALS = {
         "_OWNERSHIP_TOKEN_SECONDS",
         "_WSSession",
         "_apply_provisioning_plan",
+        "_broker_logger",
         "_ca_cert_pem",
         "_ca_key_pem",
         "_cancel_job",
@@ -80,6 +81,7 @@ INTERNALS = {
         "_create_job",
         "_delete_job",
         "_describe_endpoint",
+        "_dispatch_rule_to_lambda",
         "_eval_select_expr",
         "_eval_select_function",
         "_fleet_provisioning_reply",
@@ -127,6 +129,11 @@ INTERNALS = {
         "mtls_start",
         "publishing_events",
         "request_scope",
+    ),
+    "ministack.services.lambda_svc": (
+        "_execution_record_for_config",
+        "_get_func_record_for_ref_in_scope",
+        "invoke_async_with_retry",
     ),
     "ministack.services.s3": (
         "_delete_bucket",

@@ -1,10 +1,10 @@
-"""Rule SQL, where the emulator's is short: startswith(), without which a rule over it never matches."""
+"""Rules, where the emulator's are short: startswith() in their SQL, and functions called again that failed."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ministack.services import iot
+from ministack.services import iot, lambda_svc
 
 NAME = "startswith"
 
@@ -24,3 +24,15 @@ def install() -> None:
         return text.startswith(prefix)
 
     iot._eval_select_function = with_startswith
+    iot._dispatch_rule_to_lambda = _call
+
+
+def _call(account_id: str, region: str, function_arn: str, event: Any) -> None:
+    """AWS IoT calls functions asynchronously, so Lambda repeats a call that failed, twice at most."""
+    function, config, _name = lambda_svc._get_func_record_for_ref_in_scope(
+        function_arn, account_id=account_id, region=region
+    )
+    if not function or not config:
+        iot._broker_logger.warning("IoT rule → Lambda: function %s not found", function_arn)
+        return
+    lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(function, config), event)
