@@ -1,4 +1,4 @@
-"""Rules, where the emulator's are short: startswith() in their SQL, and functions called again that failed."""
+"""Rules, where the emulator's are short: startswith() in their SQL, and calls of functions that failed."""
 
 from __future__ import annotations
 
