@@ -9,7 +9,7 @@ from typing import Any
 from ministack import app as emulator
 from ministack.services import iot
 
-from twin.cloud import analytics, broker, cloudformation, iam, metrics, pins, settings, storage
+from twin.cloud import analytics, broker, cloudformation, iam, metrics, pins, queries, settings, storage
 from twin.cloud.greengrass.components import Components
 from twin.cloud.greengrass.dataplane import DataPlane
 from twin.cloud.greengrass.deployments import Deployments
@@ -42,6 +42,7 @@ def extend(configuration: Settings) -> HttpsListener:
     """Wire the extensions together; each one says what it changes. Returns the listener to wait for."""
     iam.install(configuration)
     storage.install(configuration)
+    queries.install()
     analytics.install()
     metrics.install(configuration)
     role_aliases = RoleAliases(configuration)

@@ -57,7 +57,10 @@ INTERNALS = {
         "_metric_filters",
     ),
     "ministack.services.dynamodb": (
+        "_check_reserved_keyword_usage",
+        "_evaluate_condition",
         "_tables",
+        "_tokenize",
         "_update_continuous_backups",
         "_update_ttl",
     ),
