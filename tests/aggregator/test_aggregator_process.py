@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.aggregator.ledger_in_front import EPOCH, GrowingLedger, expected, rollups_in
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,23 +68,16 @@ def process(tmp_path: Path) -> Iterator[Process]:
     process.end(signal.SIGKILL)
 
 
-def until(holds: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_it_counts_what_is_sold_while_it_runs_and_tells_how_far_it_is(process: Process) -> None:
     process.start()
-    until(lambda: "the aggregator waits" in process.log())  # before the first sale there is no ledger
+    wait_for(lambda: "the aggregator waits" in process.log())  # before the first sale there is no ledger
     ledger = GrowingLedger(process.folder / "ledger.db")
     ledger.open_epoch()
     for _ in range(20):
         ledger.ring()
-    until(lambda: process.cursor() == (EPOCH, 21))
+    wait_for(lambda: process.cursor() == (EPOCH, 21))
     ledger.ring("void")
-    until(lambda: process.cursor() == (EPOCH, 22))
+    wait_for(lambda: process.cursor() == (EPOCH, 22))
     assert process.end(signal.SIGTERM) == 0
     assert rollups_in(process.folder / "rollups.db") == expected(ledger.records)
     assert "pace is not a setting" in process.log()
@@ -98,11 +91,11 @@ def test_kills_in_the_middle_neither_lose_nor_double_a_sale(process: Process) ->
         for _ in range(150):
             ledger.ring()
         process.start()
-        until((process.folder / "rollups.db").exists)
+        wait_for((process.folder / "rollups.db").exists)
         time.sleep(random.uniform(0, 0.2))  # noqa: S311 - anywhere in its work
         process.end(signal.SIGKILL)
     process.start()
-    until(lambda: process.cursor() == (EPOCH, 1_201))
+    wait_for(lambda: process.cursor() == (EPOCH, 1_201))
     process.end(signal.SIGTERM)
     assert rollups_in(process.folder / "rollups.db") == expected(ledger.records)
     ledger.close()
@@ -111,7 +104,7 @@ def test_kills_in_the_middle_neither_lose_nor_double_a_sale(process: Process) ->
 def test_nothing_of_the_aws_or_web_libraries_stays_in_its_memory(process: Process) -> None:
     GrowingLedger(process.folder / "ledger.db").open_epoch()
     process.start()
-    until(process.cursor)
+    wait_for(process.cursor)
     assert process.running is not None
     mapped = Path(f"/proc/{process.running.pid}/maps").read_text()
     assert "apsw" in mapped

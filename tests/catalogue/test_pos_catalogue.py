@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from edge_components.edgekit.files import write_json
 from edge_components.pos.catalogue import Catalogue, DamagedSnapshotError, Snapshot
 from tests.catalogue.conftest import NOON, product
 from tests.pos.pos_process import Pos, sale
+from tests.waiting import wait_for
 
 GOODS = (
     product("1001", description="Whole milk 1 gal", barcodes=("0070000012345", "milk-1")),
@@ -235,13 +235,6 @@ def pos(tmp_path: Path) -> Iterator[Pos]:
     pos.client.close()
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_every_record_names_the_catalogue_that_the_till_sold_by(pos: Pos, shelf: Shelf) -> None:
     pos.start()
     named = []
@@ -252,15 +245,15 @@ def test_every_record_names_the_catalogue_that_the_till_sold_by(pos: Pos, shelf:
 
     ring()
     first = shelf.put(*GOODS)
-    until(lambda: pos.health()["catalogue_version"] == first)
+    wait_for(lambda: pos.health()["catalogue_version"] == first)
     ring()
     second = shelf.put(*GOODS[:2])
-    until(lambda: pos.health()["catalogue_version"] == second)
+    wait_for(lambda: pos.health()["catalogue_version"] == second)
     ring()
     third = shelf.add(*GOODS[1:])
     shelf.damage(third)
     shelf.name(third)
-    until(lambda: "selling goes on with catalogue" in pos.log())
+    wait_for(lambda: "selling goes on with catalogue" in pos.log())
     ring()
     assert named == [None, first, second, second]
     assert pos.health()["status"] == "selling"
@@ -269,7 +262,7 @@ def test_every_record_names_the_catalogue_that_the_till_sold_by(pos: Pos, shelf:
 def test_the_catalogue_is_looked_up_over_http(pos: Pos, shelf: Shelf) -> None:
     version = shelf.put(*GOODS)
     pos.start()
-    until(lambda: pos.health()["catalogue_version"] == version)
+    wait_for(lambda: pos.health()["catalogue_version"] == version)
     found = pos.client.get("/v1/catalogue", params={"query": "milk", "department": "Dairy"}).json()
     assert found == {
         "version": version,
@@ -302,7 +295,7 @@ def test_a_basket_is_held_against_the_catalogue_once_there_is_one(pos: Pos, shel
     pos.start()
     assert "sku_unknown" not in codes(pos.client.post("/v1/baskets/check", json=sale()))
     version = shelf.put(*GOODS)
-    until(lambda: pos.health()["catalogue_version"] == version)
+    wait_for(lambda: pos.health()["catalogue_version"] == version)
     lines = [{"sku": "7777", "description": "?", "quantity": 1, "unit_price": "3.00", "total": 300}]
     assert "sku_unknown" in codes(pos.client.post("/v1/baskets/check", json=sale(lines=lines)))
     assert "price_differs" in codes(pos.client.post("/v1/baskets/check", json=sale()))

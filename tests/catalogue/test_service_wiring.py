@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +13,7 @@ from tests.aggregator.conftest import REGION, TABLE, items, make_table
 from tests.aggregator.ledger_in_front import THING, expected
 from tests.aggregator.test_aggregation import Till
 from tests.catalogue.conftest import BUCKET, Publisher, product
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+from tests.waiting import wait_for
 
 
 def service(folder: Path, **names: Any) -> Service:
@@ -67,9 +59,9 @@ def test_sums_go_out_and_catalogues_come_in_while_the_sinks_of_sales_fail(
         for price in ("1.00", "2.00"):
             till.ledger.ring()
             till.count()
-            until(lambda: told(dynamodb) == expected(till.ledger.records))
+            wait_for(lambda: told(dynamodb) == expected(till.ledger.records))
             made = publisher.publish(product(unit_price=price)).latest
-            until(lambda: taken_up(shelf) == made.version)  # noqa: B023 - asked before the loop goes on
+            wait_for(lambda: taken_up(shelf) == made.version)  # noqa: B023 - asked before the loop goes on
     finally:
         running.stop()
         shelf.close()

@@ -7,9 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,17 +29,6 @@ ASSUMED_BY_IOT = {
         }
     ],
 }
-
-
-def wait_for(what: Callable[[], Any], seconds: float = 180) -> Any:
-    """The first true value of `what`; fails when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"not within {seconds:g} s")
 
 
 @dataclass

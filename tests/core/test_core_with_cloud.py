@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.core.cable import Cable
-from tests.core.cloud_fleet import Fleet, power_cut, running, wait_for
+from tests.core.cloud_fleet import Fleet, power_cut, running
 from tests.core.core_under_test import recipe_text, short_folder
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.twin
 

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import boto3
 
 from fleet_provisioning.kits import Common, KitMaker
 from infra.names import Names
 from infra.settings import Settings, load
+from tests.cloud.cdk import REPOSITORY, bootstrap, cdk, locked, shared
 from tests.cloud.devices import Device, Identity, signing_request
 from tests.infra.paper_fleet import FLEET_TOML, write_release
+from tests.waiting import wait_for
 
-REPOSITORY = Path(__file__).parents[2]
 FLEET = "admitted"  # of its own: other tests share this cloud
-PATIENCE_SECONDS = 240.0  # for what takes less than a second on a machine with nothing else to do
 LISTED = "LISTED001"
 TILLS = f"""
 [tills.{LISTED}]
@@ -32,56 +25,6 @@ store = "ST-367"
 stage = "dev"
 terminals = ["T1", "T2"]
 """
-Found = TypeVar("Found")
-
-
-def wait_for(what: str, condition: Callable[[], Found | None]) -> Found:
-    """The first true value of `condition`."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.25)
-    return found
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """One at a time, over all workers of a run."""
-    with path.open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def shared(cloud: Any) -> Path:
-    """A folder that lives as long as the cloud does."""
-    return Path(cloud.state.cloud.log).parent
-
-
-def cdk(clone: Path, cloud: Any, *arguments: str) -> None:
-    result = subprocess.run(
-        [str(REPOSITORY / "node_modules" / ".bin" / "cdk"), *arguments, "--app", f"{sys.executable} app.py"],
-        cwd=clone,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(clone),
-            "PYTHONPATH": str(REPOSITORY),
-            **cloud.environment,
-        },
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-def bootstrap(clone: Path, cloud: Any) -> None:
-    """Once per cloud: two at the same time would meet in one stack."""
-    done = shared(cloud) / "bootstrapped"
-    with locked(shared(cloud) / "bootstrap.lock"):
-        if not done.exists():
-            cdk(clone, cloud, "bootstrap")
-            done.touch()
 
 
 @dataclass(frozen=True)
@@ -134,7 +77,7 @@ class DeployedFleet:
 
         Like a till it asks again when the hook took longer than AWS IoT waits, as on a busy machine.
         """
-        return wait_for("the hook", lambda: self._asked(serial, claim))
+        return wait_for(lambda: self._asked(serial, claim), "the hook")
 
     def _asked(self, serial: str, claim: Identity) -> tuple[str, dict[str, Any], Identity] | None:
         key, request = signing_request(self.names.thing(serial))
@@ -162,8 +105,8 @@ class DeployedFleet:
         """Connect once, and wait until the cloud has drawn its conclusions."""
         with Device(self.cloud, identity, self.names.thing(serial)):
             wait_for(
-                "the end of the claim",
                 lambda: (row := self.row(serial))["state"] == "provisioned" and "claim_state" not in row,
+                "the end of the claim",
             )
 
     def call(self, duty: str) -> None:

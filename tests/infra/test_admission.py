@@ -13,7 +13,8 @@ from fleet_provisioning.errors import ProvisioningError
 from fleet_provisioning.order import Order
 from fleet_provisioning.orders import order
 from tests.cloud.devices import Device, Identity, https
-from tests.infra.deployed_fleet import LISTED, DeployedFleet, Kit, deploy, wait_for
+from tests.infra.deployed_fleet import LISTED, DeployedFleet, Kit, deploy
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.twin
 REFUSED = (AwsCrtError, TimeoutError)  # the broker closes, or doesn't answer
@@ -154,7 +155,7 @@ def test_repeated_refusals_are_an_alarm(fleet: DeployedFleet, tmp_path: Path):
         (alarm,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
         return bool(alarm["StateValue"] == "ALARM")
 
-    wait_for("the alarm", state)
+    wait_for(state, "the alarm")
 
 
 def test_the_schedule_calls_the_function_and_may(fleet: DeployedFleet):

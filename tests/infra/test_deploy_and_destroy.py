@@ -9,12 +9,11 @@ import pytest
 
 from infra.cleanup.leftovers import leftovers
 from infra.names import Names
-from tests.infra.deployed_fleet import bootstrap, cdk
+from tests.cloud.cdk import REPOSITORY, bootstrap, cdk
 from tests.infra.paper_fleet import FLEET_TOML, write_component, write_release
 
 pytestmark = pytest.mark.twin
 
-REPOSITORY = Path(__file__).parents[2]
 FLEET = "papertill"  # of its own: other tests share this cloud
 
 

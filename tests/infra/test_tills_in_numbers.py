@@ -15,7 +15,9 @@ import pytest
 
 from fleet_provisioning.registry import Registry
 from infra.names import Names
-from tests.infra.deployed_fleet import REPOSITORY, DeployedFleet, Kit, deploy, wait_for
+from tests.cloud.cdk import REPOSITORY
+from tests.infra.deployed_fleet import DeployedFleet, Kit, deploy
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.twin, pytest.mark.timeout(3600)]
 AT_ONCE = 3
@@ -109,7 +111,7 @@ def test_forty_tills_of_a_list_provision_with_their_own_claims(fleet: DeployedFl
     counting = CountingSession(fleet.session)
     assert provisioned(counting, fleet.names, "FORTY") == 40
     assert len(counting.requests) == 1
-    wait_for("the last claim's end", lambda: not open_claims(fleet, "FORTY"))
+    wait_for(lambda: not open_claims(fleet, "FORTY"), "the last claim's end")
 
 
 @pytest.mark.slow
@@ -119,7 +121,7 @@ def test_five_hundred_tills_need_no_more_memory_than_fifty(fleet: DeployedFleet,
     counting = CountingSession(fleet.session)
     assert provisioned(counting, fleet.names, "MANY") == 500
     assert len(counting.requests) <= 2  # 500 rows of about a kilobyte, in pages of a megabyte
-    wait_for("the last claim's end", lambda: not open_claims(fleet, "MANY"))
+    wait_for(lambda: not open_claims(fleet, "MANY"), "the last claim's end")
 
 
 def open_claims(fleet: DeployedFleet, prefix: str) -> list[str]:

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.machines.till_under_test import Till, wait_for
+from tests.machines.till_under_test import Till
+from tests.waiting import wait_for
 from twin.link import netns
 
 pytestmark = pytest.mark.machine

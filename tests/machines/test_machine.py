@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.machines.till_under_test import wait_for
+from tests.waiting import wait_for
 from twin.machines import Machine, MachineError, reclaim
 from twin.machines.reclaim import leftovers
 

@@ -1,7 +1,5 @@
 """What the tests of this folder hold in their hands."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from twin.link import Link
@@ -20,11 +18,3 @@ class Till:
         """What the till reads from `address` over the uplink; empty when it can't connect in time."""
         asked = ["curl", "--silent", "--max-time", str(seconds), "--cacert", "/etc/ca.pem", address]
         return self.machine.run(asked).stdout
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
-    """Wait until `condition` holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "what was waited for did not happen"
-        time.sleep(0.02)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -14,13 +13,7 @@ from edge_components.pos.access import slow_clients
 from edge_components.pos.access.authority import Authority
 from edge_components.pos.access.errors import AuthorityError
 from tests.pos.pos_process import Pos, free_port, sale
-
-
-def wait_for(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+from tests.waiting import wait_for
 
 
 class Lan(Pos):

@@ -17,7 +17,7 @@ from edge_components.pos.cloud_heads import CloudHead, CloudHeadFile, follow
 from tests.pos.pos_process import Pos, sale
 from tests.pos.test_pos_selling import records
 from tests.pos.till_ledger import DAY, LedgerInTest
-from tests.pos.waiting import wait_for
+from tests.waiting import wait_for
 
 
 @pytest.fixture

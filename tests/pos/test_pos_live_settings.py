@@ -8,7 +8,7 @@ import pytest
 
 from tests.pos.pos_process import Pos, free_port, sale
 from tests.pos.test_pos_kinds import refund
-from tests.pos.waiting import wait_for
+from tests.waiting import wait_for
 
 
 def refunded(pos: Pos) -> int:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.pos.pos_process import Pos, sale
 from tests.pos.test_pos_access_lan import Lan
-from tests.pos.waiting import wait_for
+from tests.waiting import wait_for
 
 HELD = 1_000
 FEW = 256  # descriptors: what is left of a till's when something else has eaten them

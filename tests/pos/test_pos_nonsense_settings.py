@@ -20,7 +20,7 @@ from edge_components.pos.validation import hours
 from edge_components.pos.validation.live import LiveRules
 from tests.pos.pos_process import Pos, free_port, sale
 from tests.pos.test_pos_validation import STORE
-from tests.pos.waiting import wait_for
+from tests.waiting import wait_for
 
 NOON = datetime(2026, 9, 21, 16, tzinfo=UTC)
 LINE = {"sku": "1", "quantity": 1, "total": 300, "tax_code": "A"}

@@ -13,7 +13,7 @@ from edge_components.edgekit import ipc
 from edge_components.pos.nucleus import WAKE_TOPIC
 from tests.core.core_under_test import Core, with_core
 from tests.pos.pos_process import Pos, free_port, sale
-from tests.pos.waiting import wait_for
+from tests.waiting import wait_for
 
 POS = "com.greentill.Pos"
 READER = "com.test.Reader"

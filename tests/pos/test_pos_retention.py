@@ -15,7 +15,7 @@ from tests.pos import till_ledger
 from tests.pos.pos_process import sale
 from tests.pos.test_pos_selling import records
 from tests.pos.till_ledger import DAY, LedgerInTest
-from tests.pos.waiting import wait_for
+from tests.waiting import wait_for
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from edge_components.pos.access.pins import Pins
 from tests.pos.pos_process import Pos, sale
 from tests.pos.test_pos_kinds import void
 from tests.pos.test_pos_selling import records
-from tests.pos.waiting import wait_for
+from tests.waiting import wait_for
 
 
 @pytest.fixture

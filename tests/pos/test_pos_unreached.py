@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from edge_components.edgekit.files import write_json
 from tests.pos.pos_process import Pos, sale
-from tests.pos.waiting import wait_for
+from tests.waiting import wait_for
 
 HOUR = 3_600
 SEGMENT_SECONDS = 300

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from edge_components.pos.access.pins import Pins
 from tests.pos.pos_process import Pos, sale
 from tests.pos.receipt_printer import ReceiptPrinter
 from tests.pos.test_till_page_work import CONTRAST, of_kind, pay, scan
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.browser
 PRODUCTS = [
@@ -51,20 +51,13 @@ def printing(pos: Pos, printer: ReceiptPrinter, page: Page, **settings: object) 
     """The till learns of its printer, as by a deployment, and the page with it."""
     pos.configuration["printer"] = {"host": "127.0.0.1", "port": printer.port, **settings}
     (pos.folder / "configuration.json").write_text(json.dumps(pos.configuration))
-    wait_until(lambda: pos.client.get("/v1/till").json()["printer"] is not None)
+    wait_for(lambda: pos.client.get("/v1/till").json()["printer"] is not None)
     page.reload()
     expect(page.locator(".product")).to_have_count(3)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def wait_for_paper(page: Page, printer: ReceiptPrinter, receipts: int) -> None:
-    wait_until(lambda: len(printer.receipts) >= receipts)
+    wait_for(lambda: len(printer.receipts) >= receipts)
     expect(page.locator("#print")).to_be_enabled()
 
 

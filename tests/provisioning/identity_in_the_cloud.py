@@ -15,9 +15,11 @@ from fleet_provisioning.assignment import assignment
 from fleet_provisioning.fleet import Fleet
 from infra.names import Names
 from infra.settings import Settings, load
+from tests.cloud.cdk import REPOSITORY, bootstrap, cdk
 from tests.cloud.devices import Device, Identity, signing_request
 from tests.conftest import Cloud
-from tests.provisioning.whole_fleet import FLEET_TOML, REPOSITORY, cdk, wait_for
+from tests.provisioning.whole_fleet import FLEET_TOML
+from tests.waiting import wait_for
 
 
 class Session:
@@ -114,7 +116,7 @@ class Deployed:
 
     def until(self, thing: str, condition: Callable[[dict[str, Any]], Any], what: str) -> dict[str, Any]:
         """The till's row once `condition` holds of it."""
-        return dict(wait_for(what, lambda: (row := self.row(thing)) and condition(row) and row))
+        return dict(wait_for(lambda: (row := self.row(thing)) and condition(row) and row, what))
 
 
 def deploy(cloud: Cloud, folder: Path, name: str) -> Deployed:
@@ -126,6 +128,6 @@ def deploy(cloud: Cloud, folder: Path, name: str) -> Deployed:
     for stage in ("dev", "staging", "prod"):
         (root / "releases" / f"{stage}.json").write_text('{"components": {}}')
     names = Names(name, cloud.state.cloud.account, cloud.state.cloud.region)
-    cdk(root, cloud, "bootstrap")
+    bootstrap(root, cloud)
     cdk(root, cloud, "deploy", "--exclusively", names.stack("Identity"), "--require-approval", "never")
     return Deployed(cloud, names, load(root))

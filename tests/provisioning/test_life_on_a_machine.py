@@ -14,7 +14,8 @@ import pytest
 
 from tests.cloud.devices import Device, Identity
 from tests.provisioning.selling import Terminal
-from tests.provisioning.whole_fleet import WholeFleet, deployed, wait_for
+from tests.provisioning.whole_fleet import WholeFleet, deployed
+from tests.waiting import wait_for
 from twin import fleet
 from twin.machines import Machine
 
@@ -69,10 +70,10 @@ def test_it_gets_a_new_certificate_while_it_sells_and_the_old_one_is_refused_aft
 ) -> None:
     before, old = identity(machine), certificates(life)
     with Terminal(lambda: life.pos_url(SERIAL)) as terminal:
-        wait_for("the first sales", lambda: len(terminal.acknowledged) > 2)
+        wait_for(lambda: len(terminal.acknowledged) > 2, "the first sales")
         told = life.greentill("rotate", SERIAL, "--wait")
         sold = len(terminal.acknowledged)
-        wait_for("sales after it", lambda: len(terminal.acknowledged) > sold + 2)
+        wait_for(lambda: len(terminal.acknowledged) > sold + 2, "sales after it")
     assert [one["state"] for one in told["rotations"]] == ["swapped"]
     assert terminal.refused == []
     assert len(certificates(life)) == 1
@@ -81,7 +82,7 @@ def test_it_gets_a_new_certificate_while_it_sells_and_the_old_one_is_refused_aft
     assert refused(life, before)
     assert not refused(life, identity(machine))
     assert not machine.path("/etc/greentill/rotation/old.key").exists()
-    heads = wait_for("everything to be delivered", lambda: _delivered(life, len(terminal.acknowledged)))
+    heads = wait_for(lambda: _delivered(life, len(terminal.acknowledged)), "everything to be delivered")
     assert heads["backlog"] == 0
     assert heads["version"]  # though the code runs from a copy, in whose path there is none
 
@@ -100,14 +101,14 @@ def test_a_till_that_does_not_come_back_goes_back_by_itself_and_says_so(
     before, old = machine.path(CERTIFICATE).read_text(), certificates(life)
     with _nobody_may_connect(life):
         life.greentill("rotate", SERIAL)
-        wait_for("the swap", lambda: machine.path(PENDING).exists())
+        wait_for(lambda: machine.path(PENDING).exists(), "the swap")
         new = rotation(life)["certificate_id"]
         assert machine.path(CERTIFICATE).read_text() != before
         # what the timer does when its time is over
         machine.run(["systemctl", "start", "greentill-rotation.service"])
         assert machine.path(CERTIFICATE).read_text() == before
         life.sells(SERIAL)
-    wait_for("the till's word", lambda: rotation(life)["state"] == "failed")
+    wait_for(lambda: rotation(life)["state"] == "failed", "the till's word")
     assert "did not come back" in rotation(life)["reason"]
     assert certificates(life) == old
     assert new not in of_the_thing(life)
@@ -139,11 +140,11 @@ def test_power_that_goes_in_the_middle_of_a_swap_leaves_one_certificate_that_wor
     life: WholeFleet, machine: Machine
 ) -> None:
     life.greentill("rotate", SERIAL)
-    wait_for("the swap", lambda: machine.path(PENDING).exists())
+    wait_for(lambda: machine.path(PENDING).exists(), "the swap")
     machine.power_cut()
     machine.boot()
     life.sells(SERIAL)
-    state = wait_for("its end", lambda: (now := rotation(life)["state"]) in ("swapped", "failed") and now)
+    state = wait_for(lambda: (now := rotation(life)["state"]) in ("swapped", "failed") and now, "its end")
     assert state in ("swapped", "failed")
     assert len(certificates(life)) == 1
     assert of_the_thing(life) == set(certificates(life))
@@ -161,7 +162,7 @@ def test_it_moves_to_another_store_and_hears_of_it(life: WholeFleet, machine: Ma
         found = json.loads(machine.path("/var/lib/greentill/assignment.json").read_text())
         return bool(found["store"] == "ST-406" and found["terminals"] == ["T1", "T2"])
 
-    wait_for("the till to know", told)
+    wait_for(told, "the till to know")
 
 
 def test_a_new_card_takes_over_and_what_the_old_one_had_is_over(life: WholeFleet, machine: Machine) -> None:
@@ -172,7 +173,7 @@ def test_a_new_card_takes_over_and_what_the_old_one_had_is_over(life: WholeFleet
     assert life.row(SERIAL)["state"]["S"] == "pending"
     assert of_the_thing(life) == set(old)
     life.bring_up(SERIAL, kit)
-    wait_for("the end of the old card", lambda: of_the_thing(life).isdisjoint(old))
+    wait_for(lambda: of_the_thing(life).isdisjoint(old), "the end of the old card")
     assert life.row(SERIAL)["state"]["S"] == "provisioned"
     assert refused(life, before)
 
@@ -181,10 +182,10 @@ def test_it_is_taken_away_only_with_its_sales_delivered_or_by_force(
     life: WholeFleet, machine: Machine
 ) -> None:
     with Terminal(lambda: life.pos_url(SERIAL)) as terminal:
-        wait_for("sales", lambda: len(terminal.acknowledged) > 2)
-    wait_for("them to be told", lambda: (life.greentill("status")["tills"][0]["backlog"] or 0) == 0)
+        wait_for(lambda: len(terminal.acknowledged) > 2, "sales")
+    wait_for(lambda: (life.greentill("status")["tills"][0]["backlog"] or 0) == 0, "them to be told")
     fleet.machine(SERIAL, work_dir=life.folder / "twin").halt()
-    wait_for("the end of its connection", lambda: life.row(SERIAL)["connected"] == {"BOOL": False})
+    wait_for(lambda: life.row(SERIAL)["connected"] == {"BOOL": False}, "the end of its connection")
     kept = life.greentill(
         "decommission", SERIAL, "--reason", "closed", "--yes", "--drain-seconds", "0", status=1
     )

@@ -19,7 +19,7 @@ from infra.identity.rotation.signing import Signing
 from tests.cloud.devices import Device, Identity, signing_request
 from tests.conftest import Cloud
 from tests.provisioning.identity_in_the_cloud import Deployed, deploy
-from tests.provisioning.whole_fleet import wait_for
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.twin
 
@@ -39,7 +39,7 @@ def report(device: Device, thing: str, **reported: Any) -> None:
 
 def signed(deployed: Deployed, thing: str) -> dict[str, Any]:
     """What the shadow wants once the cloud has signed."""
-    wait_for("a certificate", lambda: deployed.shadow(thing).get("desired", {}).get("certificate_pem"))
+    wait_for(lambda: deployed.shadow(thing).get("desired", {}).get("certificate_pem"), "a certificate")
     return dict(deployed.shadow(thing)["desired"])
 
 
@@ -71,7 +71,7 @@ def test_a_till_that_asks_gets_a_certificate_and_loses_the_old_one_only_when_it_
     assert set(row["retired_certificate_ids"]) == before
     assert row["certificate_expires_at"] > row["certificate_made_at"]
     assert deployed.certificates(thing) == {new: "ACTIVE"}
-    wait_for("a tidy shadow", lambda: not deployed.shadow(thing).get("desired"))
+    wait_for(lambda: not deployed.shadow(thing).get("desired"), "a tidy shadow")
     with pytest.raises(Exception, match=r"(?i)refused|closed|unauthor|not authorized|hang"):
         deployed.device(identity, thing).__enter__()
 

@@ -7,8 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,17 +17,16 @@ from infra.names import Names
 from release.build import Workshop, build
 from release.promote import promote
 from release.wheelhouse import cache_folder
+from tests.cloud.cdk import REPOSITORY, cdk
 from tests.conftest import Cloud
+from tests.waiting import PATIENCE_SECONDS, wait_for
 from twin import cloud as twin_cloud
 from twin import core, fleet
 from twin.machines import Machine, ensure_root, reclaim
 from twin.state import State
 
-REPOSITORY = Path(__file__).parents[2]
 GATEWAY = "https://10.77.0.1"  # the cloud, as every till's cable has it
 INSIDE_CA = "/etc/greentill/root-ca.pem"
-PATIENCE_SECONDS = 400.0  # for what takes seconds on a machine with nothing else to do
-QUIET = {"NODE_NO_WARNINGS": "1"}
 FLEET_TOML = """
 [fleet]
 name = "greentill"
@@ -60,15 +58,6 @@ nucleus = "classic"
 [stages.prod]
 nucleus = "classic"
 """
-
-
-def wait_for(what: str, condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
-    """The first true value of `condition`."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.25)
-    return found
 
 
 @dataclass
@@ -137,7 +126,7 @@ class WholeFleet:
             health = fleet.health(url)
             return health if health and health["status"] == "selling" else None
 
-        return dict(wait_for(f"{serial} to sell", selling))
+        return dict(wait_for(selling, f"{serial} to sell"))
 
     def pos_url(self, serial: str) -> str:
         return self.state.tills[serial].pos_url
@@ -154,26 +143,6 @@ def _clone(folder: Path) -> Path:
     built = build(Workshop(REPOSITORY, root / "dist", cache_folder(), lambda _step: None))
     promote(root, "dev", built)
     return root
-
-
-def cdk(root: Path, cloud: Cloud, *arguments: str) -> None:
-    """Run the CDK's command line on the app in `root`."""
-    done = subprocess.run(
-        [str(REPOSITORY / "node_modules" / ".bin" / "cdk"), *arguments, "--app", f"{sys.executable} app.py"],
-        cwd=root,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(root),
-            "PYTHONPATH": str(REPOSITORY),
-            **QUIET,
-            **twin_cloud.environment(cloud.state),
-        },
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @contextmanager

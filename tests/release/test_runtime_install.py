@@ -12,13 +12,13 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edge_components import launcher
 from release.build import Built
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCHER = ROOT / "edge_components" / "launcher.py"
@@ -175,13 +175,6 @@ def start(component: Path, into: Path, *options: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 120
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
 
 
 def test_the_launcher_waits_for_its_runtime_then_runs_the_component(tmp_path: Path, component: Path) -> None:
@@ -425,4 +418,4 @@ def test_no_component_outlives_a_launcher_that_is_killed(component: Path, ready:
     pid = next_pid(child)
     child.kill()
     child.communicate(timeout=120)
-    assert eventually(lambda: not Path(f"/proc/{pid}").exists())
+    wait_for(lambda: not Path(f"/proc/{pid}").exists())
