@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from .errors import NotSellingError
+from .obstacles import clear_place
 
 
 class LedgerLock:
@@ -20,6 +21,7 @@ class LedgerLock:
         """Raises NotSellingError while another process holds it; taking it twice is fine."""
         if self._handle is not None:
             return
+        clear_place(self._path)
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,7 +12,7 @@ import apsw
 from edge_components.edgekit import record
 from edge_components.edgekit.ledger import LedgerReader, LedgerUnavailableError
 
-from . import birth, database, schema
+from . import birth, database, obstacles, schema
 from .assignment import Assignment
 from .birth import Birth
 from .clock import Clock
@@ -29,11 +29,12 @@ _log = logging.getLogger("pos.ledger")
 def open_checked(settings: Settings, assignment: Assignment, clock: Clock) -> Ledger:
     """An open ledger whose newest records hold; a damaged or foreign one is set aside and a new one begun."""
     path = settings.ledger_path
+    taken = obstacles.clear(path)
     database.finish_setting_aside(path)
     begun = birth.unfinished(path)
     if begun is not None and path.exists() and not database.has_header(path):
         birth.discard(path)  # a power cut came while it was made
-    begun = begun or _reason_for_new(settings)
+    begun = begun or (Birth("ledger_damaged", None) if taken else _reason_for_new(settings))
     if path.exists():
         try:
             return _existing(settings, assignment, clock)

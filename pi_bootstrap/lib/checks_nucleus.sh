@@ -163,16 +163,17 @@ check_leftovers() {
 }
 
 check_till() {
-  local status
+  local status log=Pos
   if ! status=$(curl --silent --noproxy '*' --max-time 5 "$TILL_URL/v1/health"); then
     unsafe till-silent "the till doesn't answer on $TILL_URL" \
       "sudo tail -n 40 $(quoted "$GREENGRASS_ROOT/logs/com.${FLEET:-greentill}.Pos.log"), and journalctl -u greengrass -n 50"
     return 0
   fi
   status=$(sed -n 's/.*"status": *"\([a-z_]*\)".*/\1/p' <<<"$status")
+  [[ $status != no_assignment ]] || log=Sync # which writes the assignment; anything else is for pos to tell
   if [[ $status != selling ]]; then
     unsafe till-not-selling "the till answers, but doesn't sell: ${status:-it gives no reason}" \
-      "sudo tail -n 40 $(quoted "$GREENGRASS_ROOT/logs/com.${FLEET:-greentill}.Sync.log")"
+      "sudo tail -n 40 $(quoted "$GREENGRASS_ROOT/logs/com.${FLEET:-greentill}.$log.log")"
   fi
 }
 

@@ -114,3 +114,20 @@ def test_a_check_that_can_not_be_done_is_a_finding_and_the_others_go_on(tmp_path
     script = f"{defined}; check_space() {{ false; }}; examine looking; report"
     found = json.loads(bash(script, ETC_DIR=str(tmp_path), GREENGRASS_ROOT=str(tmp_path / "none")))
     assert [finding["code"] for finding in found["findings"]] == ["check-failed"]
+
+
+@pytest.mark.parametrize(
+    ("status", "log"), [("no_assignment", "Sync"), ("ledger_closed", "Pos"), ("disk_full", "Pos")]
+)
+def test_a_till_that_does_not_sell_leads_to_the_log_of_whom_it_waits_for(
+    tmp_path: Path, status: str, log: str
+):
+    curl = tmp_path / "curl"
+    curl.write_text(f'#!/bin/sh\necho \'{{"status": "{status}"}}\'\n')
+    curl.chmod(0o755)
+    places = {"GREENGRASS_ROOT": "/greengrass/v2", "TILL_URL": "http://127.0.0.1:1", "FLEET": "greentill"}
+    told = bash("check_till; report", PATH=f"{tmp_path}:{os.environ['PATH']}", **places)
+    (finding,) = json.loads(told)["findings"]
+    assert finding["code"] == "till-not-selling"
+    assert status in finding["message"]
+    assert f"/greengrass/v2/logs/com.greentill.{log}.log" in finding["remedy"]

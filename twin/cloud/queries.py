@@ -39,7 +39,7 @@ def install() -> None:
 
 @lru_cache
 def _lone_equality(expression: str) -> tuple[str, str] | None:
-    """The name and the value of `name = :value`; None for any other condition, or one that AWS would refuse."""
+    """Name and value of `name = :value`; None for any other condition, or one that AWS would refuse."""
     found = LONE_EQUALITY.fullmatch(expression)
     if found is None or dynamodb._check_reserved_keyword_usage(dynamodb._tokenize(expression)):
         return None
