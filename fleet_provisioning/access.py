@@ -36,9 +36,14 @@ class FleetAccess:
     settings: Settings
 
 
-def fleet_access(root: Path = ROOT) -> FleetAccess:
+def fleet_settings(root: Path = ROOT) -> Settings:
+    """What fleet.toml and releases/ say, without asking any account. Raises SettingsError."""
+    return load(root)
+
+
+def fleet_access(root: Path = ROOT, settings: Settings | None = None) -> FleetAccess:
     """Raises SettingsError for fleet.toml, ProvisioningError when the account can't be reached."""
-    settings = load(root)
+    settings = settings or fleet_settings(root)
     session = FleetSession(boto3.Session(region_name=settings.fleet.region))
     try:
         account = session.client("sts").get_caller_identity()["Account"]

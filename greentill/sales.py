@@ -20,14 +20,14 @@ from sales import journal as journals
 from sales.access import AccessError, cloud
 from sales.baskets import baskets
 from sales.dataset import DatasetError
-from sales.explain import ExplainError, explain
+from sales.explain import ExplainError, explain, series_of
 from sales.export import ExportError, days, export
 from sales.reconcile import UnknownTillError, find_till, reconcile
 from sales.replay import Summary, replay
 from sales.terminal import Settings, TillUnreachableError
 from sales.till_ledger.check import check
 from sales.till_ledger.delivery import DeliveryError, recover
-from sales.till_ledger.file import LedgerFileError
+from sales.till_ledger.file import LedgerFileError, expect_ledger
 
 app = typer.Typer()
 app.command("recompute")(recompute_command)
@@ -130,6 +130,7 @@ def reconcile_command(
 ) -> None:
     """Prove that the cloud has every sale once, unbroken; exit 1 when one is lost, doubled or broken."""
     with _sentences(), progress("checking", "records") as counted:
+        journals.expect(journal or [])
         fleet = cloud()
         thing = find_till(fleet, till) if till else None
         verdict = reconcile(fleet, thing=thing, journal=journals.read(journal or []), counted=counted)
@@ -172,6 +173,7 @@ def recover_command(
     Example: greentill sales recover /media/card/var/lib/greentill/ledger.db --deliver
     """
     with _sentences(), progress("recovering", "records") as counted:
+        expect_ledger(ledger)
         recovery = recover(ledger, cloud(), deliver=deliver, progress=counted)
     if as_json:
         print_json(recovery.document())
@@ -219,6 +221,9 @@ def explain_command(
     Example: greentill sales explain K3M9QZ-000000042 --till greentill-LOBBY0001
     """
     with _sentences():
+        series_of(receipt)
+        if ledger is not None:
+            expect_ledger(ledger)
         found = explain(cloud(), receipt, till=till, ledger=ledger)
     if as_json:
         print_json(found.document())

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress
 
-from fleet_provisioning.access import FleetAccess, fleet_access
+from fleet_provisioning.access import fleet_access, fleet_settings
 from fleet_provisioning.batch import Outcome, make_all
 from fleet_provisioning.errors import ProvisioningError
 from fleet_provisioning.kits import EXPIRES_DAYS, Kit, KitMaker
@@ -19,6 +19,7 @@ from fleet_provisioning.orders import order, read_orders, terminals
 from greentill.console import JsonOption, err, out, print_json
 from greentill.kit_options import EnvironmentOption, ExpiresOption, RootCaOption, common
 from greentill.till_speech import explained
+from infra.settings import Settings
 
 LINES = 10  # of progress, without a terminal
 
@@ -49,13 +50,14 @@ def kit_command(
     """Register a new till and write the kit that makes a Pi into it; the kit holds a secret."""
     with explained():
         shared = common(root_ca, environment, expires_days)
-        fleet = fleet_access()
+        settings = fleet_settings()
         if csv_file is None:
-            wanted = [_order(fleet, serial or serial_option or "", store, stage, terminal)]
+            wanted = [_order(settings, serial or serial_option or "", store, stage, terminal)]
         elif serial or serial_option or store or stage or terminal:
             raise ProvisioningError("give either --csv, or a serial with --store and --stage")
         else:
-            wanted = read_orders(csv_file, fleet.settings)
+            wanted = read_orders(csv_file, settings)
+        fleet = fleet_access(settings=settings)
         maker = KitMaker(fleet.session, fleet.names, fleet.settings, shared)
         if csv_file is None:
             _report_one(maker.make(wanted[0], out_dir), as_json=as_json)
@@ -64,12 +66,12 @@ def kit_command(
 
 
 def _order(
-    fleet: FleetAccess, serial: str, store: str | None, stage: str | None, terminal: list[str] | None
+    settings: Settings, serial: str, store: str | None, stage: str | None, terminal: list[str] | None
 ) -> Order:
     """The one that the options describe; fleet.toml knows store and stage of the tills that it lists."""
-    if not serial or not (serial in fleet.settings.tills or (store and stage)):
+    if not serial or not (serial in settings.tills or (store and stage)):
         raise ProvisioningError("give a serial with --store and --stage, or --csv FILE")
-    return order(serial, store or "", stage or "", terminals(",".join(terminal or [])), fleet.settings)
+    return order(serial, store or "", stage or "", terminals(",".join(terminal or [])), settings)
 
 
 def _document(kit: Kit) -> dict[str, Any]:

@@ -55,20 +55,26 @@ def explain(
     progress: Callable[[str], None] = lambda _: None,
 ) -> Explanation:
     """Follow a receipt number through the fleet, or one till of it. Raises ExplainError, LedgerFileError."""
-    match = RECEIPT.fullmatch(receipt)
-    if not match:
-        raise ExplainError(f"{receipt!r} is no receipt number; it looks like K3M9QZ-000000042")
+    name = series_of(receipt)
     found = Explanation(receipt)
     held = receipts.in_ledger(ledger, receipt) if ledger else None
     if held is not None:
         found.thing, found.epoch = held["thing"], held["epoch"]
-    elif (place := receipts.place(cloud, match[1], till, progress)) is not None:
+    elif (place := receipts.place(cloud, name, till, progress)) is not None:
         found.thing, found.epoch = place
     else:
-        found.conclusion = _nowhere(match[1], till)
+        found.conclusion = _nowhere(name, till)
         return found
     _follow(cloud, found, held, given=ledger is not None)
     return found
+
+
+def series_of(receipt: str) -> str:
+    """The series that a receipt's number begins with. Raises ExplainError for what is no such number."""
+    match = RECEIPT.fullmatch(receipt)
+    if not match:
+        raise ExplainError(f"{receipt!r} is no receipt number; it looks like K3M9QZ-000000042")
+    return match[1]
 
 
 def _nowhere(name: str, till: str | None) -> str:

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TextIO
 
 Outcome = Literal["acknowledged", "refused", "unanswered"]
 
@@ -78,14 +79,27 @@ class Journal:
 def read(paths: Iterable[Path]) -> Iterator[Entry]:
     """Entries of the given journals in their order. Raises JournalError, naming file and line."""
     for path in paths:
-        try:
-            with path.open(encoding="utf-8", errors="surrogateescape") as lines:
-                for number, text in enumerate(lines, 1):
-                    yield _entry(path, number, text)
-        except FileNotFoundError as error:
-            raise JournalError(f"no journal at {path}; make one with: greentill sales replay") from error
-        except OSError as error:
-            raise JournalError(f"the journal {path} can't be read: {error.strerror}") from error
+        with _opened(path) as lines:
+            for number, text in enumerate(lines, 1):
+                yield _entry(path, number, text)
+
+
+def expect(paths: Iterable[Path]) -> None:
+    """Raises JournalError where one of these can't be read at all, before anything else is asked."""
+    for path in paths:
+        with _opened(path):
+            pass
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape") as lines:
+            yield lines
+    except FileNotFoundError as error:
+        raise JournalError(f"no journal at {path}; make one with: greentill sales replay") from error
+    except OSError as error:
+        raise JournalError(f"the journal {path} can't be read: {error.strerror}") from error
 
 
 def _entry(path: Path, number: int, text: str) -> Entry:

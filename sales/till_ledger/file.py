@@ -115,7 +115,7 @@ class LedgerFile:
 @contextmanager
 def open_copy(path: Path) -> Iterator[LedgerFile]:
     """A copy of `path` and its WAL, open for reading. Raises LedgerFileError."""
-    _begins_like_a_ledger(path)
+    expect_ledger(path)
     with tempfile.TemporaryDirectory(prefix="greentill-ledger-") as folder:
         copy = Path(folder) / "ledger.db"
         try:
@@ -141,7 +141,8 @@ def open_copy(path: Path) -> Iterator[LedgerFile]:
             connection.close(force=True)
 
 
-def _begins_like_a_ledger(path: Path) -> None:
+def expect_ledger(path: Path) -> None:
+    """Look at the file's first bytes alone. Raises LedgerFileError for what can't be a ledger."""
     try:
         with path.open("rb") as file:
             magic = file.read(len(MAGIC))

@@ -58,6 +58,24 @@ def test_a_mistake_is_one_sentence(account: Any, tmp_path: Path, arguments: dict
     assert account.rows() == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"serial": "PI0001", "store": "ST-367", "stage": "moon"}, "stage 'moon' isn't in fleet.toml"),
+        ({"serial": "PI0001", "store": "Main", "stage": "dev"}, "store 'Main' isn't in fleet.toml"),
+        ({"serial": "PI0001"}, "give a serial with --store and --stage"),
+        ({"csv_file": Path("nowhere.csv")}, "nowhere.csv can't be read"),
+        ({"csv_file": Path("nowhere.csv"), "serial": "PI0001"}, "give either --csv, or a serial"),
+    ],
+)
+def test_what_is_wrong_with_an_order_is_said_before_credentials_are_looked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: dict[str, Any], says: str
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
+    with pytest.raises(CommandError, match=says):
+        kit_command(out_dir=tmp_path / "kit", **arguments)
+
+
 def test_without_an_identity_stack_the_command_says_to_deploy(bare_account: Any, tmp_path: Path):
     with pytest.raises(CommandError, match="make deploy"):
         kit_command("PI0001", out_dir=tmp_path / "kit", store="ST-367", stage="dev")

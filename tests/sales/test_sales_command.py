@@ -9,7 +9,9 @@ import typer
 from typer.testing import CliRunner
 
 from greentill import sales as commands
+from greentill import sales_recompute as recomputing
 from greentill.console import CommandError
+from sales.access import AccessError
 
 GROUP = typer.main.get_command(commands.app)
 NAMES = sorted(GROUP.commands)  # type: ignore[attr-defined]
@@ -44,6 +46,32 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
     assert isinstance(result.exception, CommandError)
     assert says in str(result.exception)
     assert "\n" not in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["recover", "nowhere/ledger.db"], "nowhere/ledger.db can't be read"),
+        (["recover", __file__], "is no ledger"),
+        (["explain", "hello"], "is no receipt number"),
+        (["explain", "K3M9QZ-000000042", "--ledger", "nowhere/ledger.db"], "nowhere/ledger.db can't be read"),
+        (["reconcile", "--journal", "nowhere.jsonl"], "no journal at nowhere.jsonl"),
+        (["export", "--store", "ST-1", "--date", "soon"], "is no date; write"),
+        (["recompute", "--date", "soon"], "is no date; write"),
+        (["verify", "nowhere/ledger.db"], "nowhere/ledger.db can't be read"),
+    ],
+)
+def test_what_is_wrong_with_the_arguments_is_said_before_credentials_are_looked_for(
+    arguments: list[str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> None:
+        raise AccessError("no credentials")
+
+    monkeypatch.setattr(commands, "cloud", nobody)
+    monkeypatch.setattr(recomputing, "cloud", nobody)
+    result = CliRunner().invoke(commands.app, arguments)
+    assert isinstance(result.exception, CommandError)
+    assert says in str(result.exception)
 
 
 def test_a_fleet_that_is_not_deployed_is_said_so(fleet, monkeypatch: pytest.MonkeyPatch) -> None:
