@@ -5,9 +5,8 @@ cd "$(dirname "$0")/.."
 
 # The JDK brings jarsigner, with which the tests of the classic nucleus' installation verify and forge archives.
 # gcc builds the disk on which the fault tests cut the power; libfuse makes one for programs in Go.
-# qemu and binfmt run the arm64 machines of the slow tests.
-DEBIAN_PACKAGES=(binfmt-support chromium debootstrap default-jdk-headless gcc iproute2 libc6-dev libfuse3-3 openssl
-  qemu-user-static shellcheck systemd-container)
+DEBIAN_PACKAGES=(chromium debootstrap default-jdk-headless gcc iproute2 libc6-dev libfuse3-3 openssl shellcheck
+  systemd-container)
 
 say() { printf '%s\n' "$*" >&2; }
 fatal() {

@@ -3,7 +3,8 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from twin.machines import cgroup
 from twin.machines.errors import MachineError
@@ -39,13 +40,27 @@ def require_host() -> None:
         raise MachineError(reason)
 
 
-def command(argv: Sequence[str], timeout: float = 60) -> str:
+def command(
+    argv: Sequence[str],
+    timeout: float = 60,
+    *,
+    directory: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
     """Run a tool of this host and return what it printed; MachineError with its last words if it fails.
 
-    `timeout` is in seconds.
+    `timeout` is in seconds; `environment` is added to this process's.
     """
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(
+            argv,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            cwd=directory,
+            env={**os.environ, **(environment or {})},
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MachineError(f"`{' '.join(argv)}` did not finish: {error}.") from error
     if done.returncode != 0:

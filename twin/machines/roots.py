@@ -102,19 +102,20 @@ def ensure_root(progress: Progress = silent, image: Image = STANDARD) -> Path:
         return target
     require_host()
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(target.with_suffix(".lock"), progress):
+    with one_at_a_time(target.with_suffix(".lock"), "makes the same root", progress):
         if not target.is_dir():
             _build(image, target, progress)
     return target
 
 
 @contextmanager
-def _lock(path: Path, progress: Progress) -> Iterator[None]:
+def one_at_a_time(path: Path, what: str, progress: Progress) -> Iterator[None]:
+    """Hold the lock file `path`; whoever comes second says `what` the first one does, and waits."""
     with path.open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress("waiting for another process that makes the same root")
+            progress(f"waiting for another process that {what}")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
