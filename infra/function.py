@@ -34,6 +34,7 @@ class Function(Construct):
         memory_mb: int = 256,
     ) -> None:
         super().__init__(scope, duty.title().replace("-", ""))
+        self._names = names
         self.name = names.function(duty)
         self.arn = names.arn("lambda", f"function:{self.name}")
         self.log_group = logs.LogGroup(
@@ -77,3 +78,15 @@ class Function(Construct):
                 timeout=timeout or Duration.minutes(15),
                 memory_size=memory_mb,
             )
+
+    def admit(self, service: str, source_arn: str) -> lambda_.CfnPermission:
+        """Let one resource of an AWS service call this function, and nothing else; `service` as in "iot"."""
+        return lambda_.CfnPermission(
+            self,
+            f"CalledBy{service.title()}",
+            action="lambda:InvokeFunction",
+            function_name=self.function.function_arn,
+            principal=f"{service}.amazonaws.com",
+            source_account=self._names.account,
+            source_arn=source_arn,
+        )

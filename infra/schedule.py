@@ -2,7 +2,6 @@
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.function import Function
@@ -26,12 +25,5 @@ class Schedule(Construct):
             state="ENABLED",
             targets=[events.CfnRule.TargetProperty(id="function", arn=function.function.function_arn)],
         )
-        lambda_.CfnPermission(
-            self,
-            "CalledByThisRule",
-            action="lambda:InvokeFunction",
-            function_name=function.function.function_arn,
-            principal="events.amazonaws.com",
-            source_account=names.account,
-            source_arn=names.arn("events", f"rule/{function.name}"),
-        ).node.add_dependency(rule)
+        permission = function.admit("events", names.arn("events", f"rule/{function.name}"))
+        permission.node.add_dependency(rule)

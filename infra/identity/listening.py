@@ -1,7 +1,6 @@
 """An IoT rule that calls a function, and the function's leave to be called by that rule alone."""
 
 from aws_cdk import aws_iot as iot
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.function import Function
@@ -25,12 +24,4 @@ def listen(
             actions=[iot.CfnTopicRule.ActionProperty(lambda_=action)],
         ),
     )
-    lambda_.CfnPermission(
-        scope,
-        "CalledByThisRule",
-        action="lambda:InvokeFunction",
-        function_name=function.function.function_arn,
-        principal="iot.amazonaws.com",
-        source_account=names.account,
-        source_arn=names.arn("iot", f"rule/{made.rule_name}"),
-    )
+    function.admit("iot", names.arn("iot", f"rule/{made.rule_name}"))

@@ -5,12 +5,12 @@ import json
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.acknowledge import acknowledge
 from infra.function import Function
 from infra.identity.functions import acknowledge_retirement, registry_function, retirement
+from infra.identity.listening import listen
 from infra.identity.refusals import Refusals
 from infra.identity.template import template_body
 from infra.names import Names
@@ -39,15 +39,7 @@ class Provisioning(Construct):
             table_actions=["dynamodb:GetItem", "dynamodb:UpdateItem"],
             timeout=Duration.seconds(HOOK_SECONDS),
         )
-        lambda_.CfnPermission(
-            self,
-            "HookCalledByThisTemplate",
-            action="lambda:InvokeFunction",
-            function_name=hook.function.function_arn,
-            principal="iot.amazonaws.com",
-            source_account=self._names.account,
-            source_arn=self._names.arn("iot", f"provisioningtemplate/{self._names.provisioning_template}"),
-        )
+        hook.admit("iot", self._names.arn("iot", f"provisioningtemplate/{self._names.provisioning_template}"))
         return hook
 
     def _template(self, hook: Function) -> None:
@@ -95,32 +87,13 @@ class Provisioning(Construct):
             timeout=Duration.seconds(30),
         )
         acknowledge_retirement(contact, self._names)
-        rule = iot.CfnTopicRule(
-            self,
-            "ContactRule",
-            rule_name=self._names.rule("first_contact"),
-            topic_rule_payload=iot.CfnTopicRule.TopicRulePayloadProperty(
-                description="A till of this fleet has connected",
-                aws_iot_sql_version="2016-03-23",
-                sql=connected(self._names),
-                rule_disabled=False,
-                actions=[
-                    iot.CfnTopicRule.ActionProperty(
-                        lambda_=iot.CfnTopicRule.LambdaActionProperty(
-                            function_arn=contact.function.function_arn
-                        )
-                    )
-                ],
-            ),
-        )
-        lambda_.CfnPermission(
-            self,
-            "ContactCalledByThisRule",
-            action="lambda:InvokeFunction",
-            function_name=contact.function.function_arn,
-            principal="iot.amazonaws.com",
-            source_account=self._names.account,
-            source_arn=self._names.arn("iot", f"rule/{rule.rule_name}"),
+        listen(
+            contact,
+            self._names,
+            contact,
+            rule="first_contact",
+            description="A till of this fleet has connected",
+            sql=connected(self._names),
         )
 
     def _end_claims_every_hour(self) -> None:

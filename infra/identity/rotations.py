@@ -9,9 +9,11 @@ from constructs import Construct
 from infra.acknowledge import acknowledge
 from infra.identity.functions import acknowledge_retirement, registry_function, retirement
 from infra.identity.listening import listen
-from infra.identity.rotation.orders import SHADOW
+from infra.identity.rotation.shadow import SHADOW
 from infra.names import Names
 from infra.schedule import Schedule
+
+MODULES = ("due", "issuing", "keys", "mending", "orders", "shadow", "signing", "unrecorded")
 
 
 class Rotations(Construct):
@@ -31,7 +33,7 @@ class Rotations(Construct):
             table_actions=["dynamodb:GetItem", "dynamodb:UpdateItem"],
             statements=[*retirement(names), *_statements(names)],
             modules=[
-                *(f"{package}/{module}.py" for module in ("orders", "signing", "due", "unrecorded")),
+                *(f"{package}/{module}.py" for module in MODULES),
                 "infra/identity/certificates.py",
                 "infra/errors.py",
                 "infra/names.py",
@@ -81,7 +83,11 @@ def _statements(names: Names) -> list[iam.PolicyStatement]:
             actions=["iot:AttachThingPrincipal"],
             resources=[certificates, things],
         ),
-        iam.PolicyStatement(sid="TellTills", actions=["iot:UpdateThingShadow"], resources=[things]),
+        iam.PolicyStatement(
+            sid="TellTills",
+            actions=["iot:GetThingShadow", "iot:UpdateThingShadow", "iot:DeleteThingShadow"],
+            resources=[things],
+        ),
         iam.PolicyStatement(
             sid="FindDue",
             actions=["dynamodb:Query"],

@@ -7,7 +7,7 @@ from typing import Any
 from infra.cleanup.sweep.attempt import Attempts
 from infra.names import Names
 
-SHADOW = "certificate"  # as in infra/identity/rotation/orders.py, which the sweep does without
+SHADOW = "certificate"  # as in infra/identity/rotation/shadow.py, which the sweep does without
 
 
 def close_the_door(iot: Any, names: Names, attempts: Attempts) -> None:

@@ -25,17 +25,31 @@ class Rule:
 
 def due(table: Any, stages: Sequence[str], rule: Rule, now: datetime) -> Iterator[str]:
     """Things of provisioned tills that are due, stage by stage, a page of the registry at a time."""
+    rows = in_stages(
+        table, stages, "#state = :provisioned", {"#state": "state"}, {":provisioned": "provisioned"}
+    )
+    return (row["thing"] for row in rows if rule.due(row, now))
+
+
+def in_stages(
+    table: Any,
+    stages: Sequence[str],
+    condition: str,
+    names: Mapping[str, str],
+    values: Mapping[str, Any] | None = None,
+) -> Iterator[Mapping[str, Any]]:
+    """Rows of which `condition` holds, a request per page of 1 MB."""
     for stage in stages:
         query: dict[str, Any] = {
             "IndexName": "by-stage",
             "KeyConditionExpression": "stage = :stage",
-            "FilterExpression": "#state = :provisioned",
-            "ExpressionAttributeNames": {"#state": "state"},
-            "ExpressionAttributeValues": {":stage": stage, ":provisioned": "provisioned"},
+            "FilterExpression": condition,
+            "ExpressionAttributeNames": dict(names),
+            "ExpressionAttributeValues": {":stage": stage, **(values or {})},
         }
         while True:
             page = table.query(**query)
-            yield from (row["thing"] for row in page["Items"] if rule.due(row, now))
+            yield from page["Items"]
             if "LastEvaluatedKey" not in page:
                 break
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,9 @@ import boto3
 from botocore.config import Config
 
 from infra.identity.rotation.due import Rule, due
+from infra.identity.rotation.mending import mend
 from infra.identity.rotation.orders import NotRotatableError, order
+from infra.identity.rotation.shadow import Shadow
 from infra.identity.rotation.signing import Signing
 from infra.names import Names
 
@@ -23,11 +25,9 @@ def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """A rule's event names a thing, taken from the topic; anything else is the daily call."""
     names = Names(os.environ["FLEET"], os.environ["ACCOUNT"], os.environ["AWS_REGION"])
     table = boto3.resource("dynamodb", config=PATIENT).Table(os.environ["REGISTRY_TABLE"])
-    data = boto3.client("iot-data", config=PATIENT)
-    if "thing" in event:
-        outcome = _heard(event, Signing(table, boto3.client("iot", config=PATIENT), data, names))
-    else:
-        outcome = _watch(table, data, context)
+    iot, data = boto3.client("iot", config=PATIENT), boto3.client("iot-data", config=PATIENT)
+    signing = Signing(table, iot, data, names)
+    outcome = _heard(event, signing) if "thing" in event else _every_day(table, iot, data, signing, context)
     print(json.dumps(outcome))  # noqa: T201 - a function's log is its standard output
     return outcome
 
@@ -39,16 +39,28 @@ def _heard(event: Mapping[str, Any], signing: Signing) -> dict[str, Any]:
     return {"thing": event["thing"], "rotation": told.get("rotation"), "outcome": outcome}
 
 
-def _watch(table: Any, data: Any, context: Any) -> dict[str, Any]:
-    """Order in turn until the time is over: tomorrow goes on where today ended, since orders don't repeat."""
+def _every_day(table: Any, iot: Any, data: Any, signing: Signing, context: Any) -> dict[str, Any]:
+    """Until the time is over: tomorrow goes on where today ended, since nothing of it repeats itself."""
+    stages, now = os.environ["STAGES"].split(","), datetime.now(UTC)
+
+    def time_is_left() -> bool:
+        return bool(context.get_remaining_time_in_millis() >= RESERVE_SECONDS * 1000)
+
+    ordered = _watch(table, Shadow(table, iot, data), stages, now, time_is_left)
+    mended = mend(table, iot, signing, stages=stages, now=now, go_on=time_is_left)
+    return {"outcome": "ordered", "rotations": ordered, **mended}
+
+
+def _watch(
+    table: Any, shadow: Shadow, stages: Sequence[str], now: datetime, go_on: Callable[[], bool]
+) -> int:
     after = os.environ.get("ROTATE_AFTER_DAYS")
-    rule = Rule(after=int(after) if after else None)
     ordered = 0
-    for thing in due(table, os.environ["STAGES"].split(","), rule, datetime.now(UTC)):
-        if context.get_remaining_time_in_millis() < RESERVE_SECONDS * 1000:
+    for thing in due(table, stages, Rule(after=int(after) if after else None), now):
+        if not go_on():
             break
         try:
-            ordered += order(table, data, thing, by=WATCH).new
+            ordered += order(table, shadow, thing, by=WATCH).new
         except NotRotatableError:
             continue  # its state has changed since the page was read
-    return {"outcome": "ordered", "rotations": ordered}
+    return ordered

@@ -4,18 +4,15 @@ What is interrupted between the two is finished by ordering again. Used by the c
 function that watches expiry.
 """
 
-import json
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-SHADOW = "certificate"
-UNDER_WAY = ("wanted", "signed")
-CONDITION_FAILED = "ConditionalCheckFailedException"
+from infra.identity.certificates import CONDITION_FAILED
+from infra.identity.rotation.shadow import UNDER_WAY, Shadow
 
 
 class NotRotatableError(Exception):
@@ -31,8 +28,8 @@ class Ordered:
     new: bool
 
 
-def order(table: Any, data: Any, thing: str, *, by: str, now: datetime | None = None) -> Ordered:
-    """Have the till take a new certificate. `table` is the registry, `data` an iot-data client.
+def order(table: Any, shadow: Shadow, thing: str, *, by: str, now: datetime | None = None) -> Ordered:
+    """Have the till take a new certificate. `table` is the registry as a boto3 resource.
 
     Raises NotRotatableError for a till that isn't provisioned.
     """
@@ -59,15 +56,9 @@ def order(table: Any, data: Any, thing: str, *, by: str, now: datetime | None = 
     except ClientError as error:
         if error.response["Error"]["Code"] != CONDITION_FAILED:
             raise
-        return _resume(table, data, thing)
-    _want(data, thing, wanted["id"])
+        return _resume(table, shadow, thing)
+    shadow.settle(thing)
     return Ordered(thing, wanted["id"], new=True)
-
-
-def write_shadow(data: Any, thing: str, **sections: Mapping[str, Any]) -> None:
-    """Update `desired` or `reported`; None takes a key away."""
-    payload = json.dumps({"state": {name: dict(section) for name, section in sections.items()}})
-    data.update_thing_shadow(thingName=thing, shadowName=SHADOW, payload=payload.encode())
 
 
 def stamp(moment: datetime) -> str:
@@ -75,18 +66,12 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _resume(table: Any, data: Any, thing: str) -> Ordered:
+def _resume(table: Any, shadow: Shadow, thing: str) -> Ordered:
     row = table.get_item(Key={"thing": thing}, ConsistentRead=True).get("Item") or {}
     there = row.get("rotation") or {}
     if row.get("state") != "provisioned" or there.get("state") not in UNDER_WAY:
         raise NotRotatableError(
             f"{thing} is {row.get('state', 'not registered')}: only a provisioned till can rotate"
         )
-    if there["state"] == "wanted":
-        _want(data, thing, there["id"])
+    shadow.settle(thing)
     return Ordered(thing, str(there["id"]), new=False)
-
-
-def _want(data: Any, thing: str, rotation: str) -> None:
-    desired = {"rotation": rotation, "certificate_id": None, "certificate_pem": None}
-    write_shadow(data, thing, desired=desired)

@@ -1,31 +1,26 @@
 """The cloud's part in a rotation: sign what the till asks for, retire what it no longer needs.
 
 A till speaks for itself only, through its own shadow, and gets a certificate only for a rotation that its
-row names. Every step may be repeated: events come twice, late, and after half a failure.
+row names. Every step may be repeated: events come twice, late, and after half a failure. Others (revoke,
+replace, decommission, a second call for the same till) may change the row between any two steps, so the
+row is changed before what follows from it, and who has given rights looks at the row again afterwards.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.identity.certificates import Retirement
-from infra.identity.rotation.due import moment
-from infra.identity.rotation.orders import CONDITION_FAILED, UNDER_WAY, stamp, write_shadow
-from infra.identity.rotation.unrecorded import public_key, unrecorded
+from infra.identity.certificates import GONE, Retirement, changes
+from infra.identity.rotation.issuing import Issuing, UnsignableError, while_under_way
+from infra.identity.rotation.orders import stamp
+from infra.identity.rotation.shadow import UNDER_WAY, Shadow
 from infra.names import Names
 
 REASON_CHARACTERS = 300
-BAD_REQUESTS = frozenset({"InvalidRequestException", "CertificateValidationException"})
-NAMES = {"#rotation": "rotation", "#state": "state"}
-NOTHING_WANTED = {"rotation": None, "certificate_id": None, "certificate_pem": None}
 
 Row = Mapping[str, Any]
-
-
-class UnsignableError(Exception):
-    """What the till sent can't be made a certificate of."""
 
 
 class Signing:
@@ -34,18 +29,30 @@ class Signing:
     def __init__(self, table: Any, iot: Any, data: Any, names: Names) -> None:
         self._table = table
         self._iot = iot
-        self._data = data
         self._names = names
         self._retirement = Retirement(iot, names)
+        self._shadow = Shadow(table, iot, data)
+        self._issuing = Issuing(table, iot, self._retirement)
 
     def heard(self, thing: str, told: Mapping[str, Any]) -> str:
         """Act on what the till reported; says what was done."""
+        outcome = self._act(thing, told)
+        self._shadow.settle(thing)
+        return outcome
+
+    def mend(self, thing: str) -> str:
+        """Finish what calls have left that did not live to their end; the till's last word is heard again."""
+        if (rotation := self._row(thing).get("rotation")) and rotation["state"] not in UNDER_WAY:
+            self._end_loser(thing, rotation["id"])
+        return self.heard(thing, self._shadow.reported(thing))
+
+    def _act(self, thing: str, told: Mapping[str, Any]) -> str:
         row = self._row(thing)
         order = row.get("rotation")
         if row.get("state") != "provisioned" or not order or order["id"] != told.get("rotation"):
             return "ignored"
         if order["state"] not in UNDER_WAY:
-            self._tidy(thing)
+            self._end_loser(thing, order["id"])
             return "over already"
         match told.get("state"):
             case "requested":
@@ -57,92 +64,74 @@ class Signing:
         return "ignored"
 
     def _sign(self, row: Row, csr: str) -> str:
-        certificate_id = row["rotation"].get("certificate_id")
-        if certificate_id is None:
-            if not csr:
-                return "ignored"  # the answer to a request that was heard twice
-            try:
-                certificate_id = self._issue(row, csr)
-            except UnsignableError as error:
-                return self._give_up(row, f"the till's request can't be signed: {error}")
-            if certificate_id is None:
-                return "signed by another call"
-        self._equip(row["thing"], certificate_id)
-        described = self._describe(certificate_id)
-        desired = {
-            "rotation": row["rotation"]["id"],
-            "certificate_id": certificate_id,
-            "certificate_pem": described["certificatePem"],
-        }
-        write_shadow(self._data, row["thing"], desired=desired, reported={"csr": None})
-        return "signed"
+        if (noted := row["rotation"].get("certificate_id")) is not None:
+            return self._give_rights(row, noted)
+        if not csr:
+            return "ignored"  # the answer to a request that was heard twice
+        if "claim_state" in row:
+            return "too early"  # who ends the claim would end this certificate, too; the till asks again
+        try:
+            issued = self._issuing.issue(row, csr)
+        except UnsignableError as error:
+            return self._give_up(row, f"the till's request can't be signed: {error}")
+        return "signed by another call" if issued is None else self._give_rights(row, issued)
 
-    def _issue(self, row: Row, csr: str) -> str | None:
-        """A certificate that the row names; None where it names another by now. Raises UnsignableError.
+    def _give_rights(self, row: Row, certificate_id: str) -> str:
+        """Unless somebody takes the certificate away meanwhile, who then has the last word."""
+        refused = self._equip(row["thing"], certificate_id)
+        if not self._stands(row["thing"], certificate_id):
+            self._retirement.till(certificate_id, row["thing"])
+            return "overtaken"
+        if refused is None:
+            return "signed"
+        if self._validity(certificate_id) is None:
+            return self._give_up(row, "its new certificate was deleted")
+        raise refused
 
-        One that an earlier call made, and did not live to note, is found again by its key.
+    def _equip(self, thing: str, certificate_id: str) -> ClientError | None:
+        """Rights and thing first: an active certificate without them would be nobody's.
+
+        What AWS IoT says where one of the three is gone.
         """
-        try:
-            key = public_key(csr)
-        except ValueError as error:
-            raise UnsignableError(f"it is no signing request ({error})") from error
-        left: list[str] = []
-        if begun := row["rotation"].get("signing_since"):
-            left = list(unrecorded(self._iot, key, moment(begun)))
-        elif not self._update(
-            row, "SET #rotation.signing_since = :now", "", {":now": stamp(datetime.now(UTC))}
-        ):
-            return None
-        issued = left[0] if left else self._create(csr)
-        kept = issued if self._note(row, issued) else self._noted(row)
-        for other in {issued, *left} - {kept}:
-            self._retirement.till(other, row["thing"])
-        return kept if kept == issued else None
-
-    def _create(self, csr: str) -> str:
-        try:
-            made = self._iot.create_certificate_from_csr(certificateSigningRequest=csr, setAsActive=False)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in BAD_REQUESTS:
-                raise
-            raise UnsignableError(str(error)) from error
-        return str(made["certificateId"])
-
-    def _noted(self, row: Row) -> str | None:
-        """The certificate that the row names for this rotation by now."""
-        there = self._row(row["thing"]).get("rotation") or {}
-        return there.get("certificate_id") if there.get("id") == row["rotation"]["id"] else None
-
-    def _note(self, row: Row, certificate_id: str) -> bool:
-        """From here on every revocation knows the certificate; False when there is another already."""
-        return self._update(
-            row,
-            "SET #rotation.certificate_id = :certificate, #rotation.#state = :signed,"
-            " certificate_ids = list_append(if_not_exists(certificate_ids, :none), :these)",
-            " AND attribute_not_exists(#rotation.certificate_id)",
-            {":certificate": certificate_id, ":signed": "signed", ":none": [], ":these": [certificate_id]},
-        )
-
-    def _equip(self, thing: str, certificate_id: str) -> None:
-        """Rights and thing first: an active certificate without them would be nobody's."""
         arn = self._names.arn("iot", f"cert/{certificate_id}")
-        self._iot.attach_policy(policyName=self._names.core_policy, target=arn)
-        self._iot.attach_thing_principal(thingName=thing, principal=arn, thingPrincipalType="EXCLUSIVE_THING")
-        self._iot.update_certificate(certificateId=certificate_id, newStatus="ACTIVE")
+        try:
+            self._iot.attach_policy(policyName=self._names.core_policy, target=arn)
+            self._iot.attach_thing_principal(
+                thingName=thing, principal=arn, thingPrincipalType="EXCLUSIVE_THING"
+            )
+            self._iot.update_certificate(certificateId=certificate_id, newStatus="ACTIVE")
+        except ClientError as error:
+            if error.response["Error"]["Code"] != GONE:
+                raise
+            return error
+        return None
+
+    def _stands(self, thing: str, certificate_id: str) -> bool:
+        """Whether the till may have it: who takes it away changes the row first, and then ends it.
+
+        After `till replace` the old card keeps what it has until the new one connects.
+        """
+        row = self._row(thing)
+        if row.get("state") not in ("provisioned", "pending"):
+            return False
+        named = (*row.get("certificate_ids", []), *row.get("earlier_certificate_ids", []))
+        return certificate_id in named and _loser(row) != certificate_id
 
     def _finish(self, row: Row) -> str:
         """The till speaks with the new certificate: all others end, and only then the row says so."""
         certificate_id = row["rotation"]["certificate_id"]
+        validity = self._validity(certificate_id)
+        if validity is None:
+            return "overtaken"
         gone = [one for one in row.get("certificate_ids", []) if one != certificate_id]
         for other in gone:
             self._retirement.till(other, row["thing"])
-        validity = self._describe(certificate_id)["validity"]
-        self._update(
+        while_under_way(
+            self._table,
             row,
             "SET #rotation.#state = :over, certificate_ids = :these, current_certificate_id = :certificate,"
             " certificate_made_at = :made, certificate_expires_at = :expires, retired_certificate_ids"
             " = list_append(if_not_exists(retired_certificate_ids, :none), :gone)",
-            "",
             {
                 ":over": "swapped",
                 ":certificate": certificate_id,
@@ -153,60 +142,68 @@ class Signing:
                 ":gone": gone,
             },
         )
-        self._tidy(row["thing"])
         return "swapped"
 
     def _give_up(self, row: Row, reason: str) -> str:
-        """The new certificate ends, unless the till is known to be connected with it.
+        """The row says so first: a call that is about to give the certificate its rights sees it there.
 
         The reason is the till's word, and is shown on people's terminals: no control characters.
         """
-        certificate_id = row["rotation"].get("certificate_id")
         shown = "".join(character if character.isprintable() else " " for character in reason)
-        left = list(row.get("certificate_ids", []))
-        if certificate_id and row.get("connected_certificate") != certificate_id:
-            self._retirement.till(certificate_id, row["thing"])
-            left = [one for one in left if one != certificate_id]
-        self._update(
+        while_under_way(
+            self._table,
             row,
-            "SET #rotation.#state = :over, #rotation.reason = :reason, certificate_ids = :left",
-            "",
-            {":over": "failed", ":reason": shown[:REASON_CHARACTERS], ":left": left},
+            "SET #rotation.#state = :over, #rotation.reason = :reason",
+            {":over": "failed", ":reason": shown[:REASON_CHARACTERS]},
         )
-        self._tidy(row["thing"])
+        self._end_loser(row["thing"], row["rotation"]["id"])
         return "failed"
 
-    def _tidy(self, thing: str) -> None:
-        """Nothing is wanted of the till any more."""
-        write_shadow(self._data, thing, desired=NOTHING_WANTED)
+    def _end_loser(self, thing: str, rotation: str) -> None:
+        """The new certificate of a rotation that failed ends, then the row forgets it."""
+        while (loser := _loser(row := self._row(thing))) and row["rotation"]["id"] == rotation:
+            if loser not in row.get("certificate_ids", []):
+                return
+            self._retirement.till(loser, thing)
+            self._forget(row, loser)
+
+    def _forget(self, row: Row, loser: str) -> None:
+        """Unless the row has changed meanwhile: then it is looked at again."""
+        issued = list(row["certificate_ids"])
+        changes(
+            self._table,
+            row["thing"],
+            UpdateExpression="SET certificate_ids = :left, retired_certificate_ids"
+            " = list_append(if_not_exists(retired_certificate_ids, :none), :gone)",
+            ConditionExpression="#state = :was AND certificate_ids = :issued",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues={
+                ":left": [one for one in issued if one != loser],
+                ":gone": [loser],
+                ":none": [],
+                ":was": row["state"],
+                ":issued": issued,
+            },
+        )
 
     def _row(self, thing: str) -> dict[str, Any]:
         found = self._table.get_item(Key={"thing": thing}, ConsistentRead=True).get("Item")
         return dict(found or {})
 
-    def _describe(self, certificate_id: str) -> dict[str, Any]:
-        answer = self._iot.describe_certificate(certificateId=certificate_id)
-        return dict(answer["certificateDescription"])
-
-    def _update(self, row: Row, expression: str, condition: str, values: dict[str, Any]) -> bool:
-        """Change the row while this rotation is under way in it."""
+    def _validity(self, certificate_id: str) -> Mapping[str, datetime] | None:
+        """From when to when it holds; None when it is gone."""
         try:
-            self._table.update_item(
-                Key={"thing": row["thing"]},
-                UpdateExpression=expression,
-                ConditionExpression="#state = :provisioned AND #rotation.id = :id"
-                " AND #rotation.#state IN (:first, :second)" + condition,
-                ExpressionAttributeNames=NAMES,
-                ExpressionAttributeValues={
-                    **values,
-                    ":provisioned": "provisioned",
-                    ":id": row["rotation"]["id"],
-                    ":first": UNDER_WAY[0],
-                    ":second": UNDER_WAY[1],
-                },
-            )
+            answer = self._iot.describe_certificate(certificateId=certificate_id)
         except ClientError as error:
-            if error.response["Error"]["Code"] != CONDITION_FAILED:
+            if error.response["Error"]["Code"] != GONE:
                 raise
-            return False
-        return True
+            return None
+        validity: Mapping[str, datetime] = answer["certificateDescription"]["validity"]
+        return validity
+
+
+def _loser(row: Row) -> str | None:
+    """The certificate of a rotation that failed, unless the till is known to be connected with it."""
+    order = row.get("rotation") or {}
+    certificate_id: str | None = order.get("certificate_id") if order.get("state") == "failed" else None
+    return None if certificate_id == row.get("connected_certificate") else certificate_id

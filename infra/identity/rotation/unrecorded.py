@@ -1,62 +1,75 @@
 """Certificates that were made for a rotation and not noted: a function may end between the two.
 
-They have neither rights nor a thing, so nothing tells whose they are but the key that they certify.
+They have neither rights nor a thing, so nothing tells whose they are but the key that they certify. A row
+names each key (`signing_keys`) before anything is made for it: a till of the fleet made that key for a
+rotation, so an inactive certificate for it is the fleet's and nobody else's.
 """
 
-import binascii
-import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-BEGIN, END = "-----BEGIN CERTIFICATE REQUEST-----", "-----END CERTIFICATE REQUEST-----"
-MOST_CHARACTERS = 8_192  # an AWS IoT shadow holds no more, and a request for RSA 4096 has some 1,700
+from botocore.exceptions import ClientError
+
+from infra.identity.certificates import GONE, HELD
+from infra.identity.rotation.due import moment
+from infra.identity.rotation.keys import key_of_certificate
+
 PAGE = 250
 CLOCKS = timedelta(minutes=5)  # between this function's and AWS IoT's
+# A call that made one and is still at work would note it within minutes: a day is beyond every doubt.
+OLD = timedelta(days=1)
 
 
-def public_key(request_pem: str) -> bytes:
-    """The key (SubjectPublicKeyInfo in DER) of a signing request. Raises ValueError for what is none.
-
-    RFC 2986: SEQUENCE { SEQUENCE { version, subject, subjectPKInfo, ... }, ... }. DER has one form for each
-    value, so the same bytes are in every certificate for that key.
-    """
-    body = request_pem[:MOST_CHARACTERS].partition(BEGIN)[2].partition(END)[0]
-    der = binascii.a2b_base64("".join(body.split()), strict_mode=True)
-    try:
-        at, _end = _content(der, 0)
-        at, _end = _content(der, at)
-        for _version_then_subject in range(2):
-            _start, at = _content(der, at)
-        _start, end = _content(der, at)
-    except IndexError as error:
-        raise ValueError("it ends too early") from error
-    return der[at:end]
-
-
-def unrecorded(iot: Any, key: bytes, since: datetime) -> Iterator[str]:
-    """Inactive certificates for `key` made after `since`; the newest come first, so few are read."""
+def unrecorded(iot: Any, keys: frozenset[str], since: datetime) -> Iterator[tuple[str, datetime]]:
+    """Ids of inactive certificates for `keys` made after `since`, and when; the newest first."""
     pages = iot.get_paginator("list_certificates").paginate(
         ascendingOrder=False, PaginationConfig={"PageSize": PAGE}
     )
     for page in pages:
         young = [one for one in page["certificates"] if one["creationDate"] >= since - CLOCKS]
-        for certificate_id in (one["certificateId"] for one in young if one["status"] == "INACTIVE"):
-            pem = iot.describe_certificate(certificateId=certificate_id)["certificateDescription"][
-                "certificatePem"
-            ]
-            if key in ssl.PEM_cert_to_DER_cert(pem):
-                yield certificate_id
+        for one in young:
+            if one["status"] == "INACTIVE" and _key(iot, one["certificateId"]) in keys:
+                yield one["certificateId"], one["creationDate"]
         if not young:
             return
 
 
-def _content(der: bytes, at: int) -> tuple[int, int]:
-    """Where the content of the value at `at` begins and ends. Raises IndexError beyond the end."""
-    length, start = der[at + 1], at + 2
-    if length & 0x80:
-        octets = length & 0x7F
-        length, start = int.from_bytes(der[start : start + octets], "big"), start + octets
-    if start + length > len(der):
-        raise IndexError(at)
-    return start, start + length
+def end_unrecorded(iot: Any, entries: list[Mapping[str, Any]], now: datetime, age: timedelta = OLD) -> int:
+    """Delete what the rows' `signing_keys` name and nobody has noted for `age`; how many there were.
+
+    AWS IoT deletes no certificate that is active, has a policy or belongs to a thing: what a row has noted
+    and equipped stays, whoever is wrong about it here.
+    """
+    if not entries:
+        return 0
+    keys = frozenset(str(entry["key"]) for entry in entries)
+    since = min(moment(str(entry["since"])) for entry in entries)
+    ended = 0
+    for certificate_id, made in unrecorded(iot, keys, since):
+        if now - made >= age:
+            ended += _delete(iot, certificate_id)
+    return ended
+
+
+def _delete(iot: Any, certificate_id: str) -> bool:
+    try:
+        iot.delete_certificate(certificateId=certificate_id)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in {GONE, *HELD}:
+            raise
+        return False
+    return True
+
+
+def _key(iot: Any, certificate_id: str) -> str | None:
+    """None for a certificate that is gone by now, or whose form is another than AWS IoT's own."""
+    try:
+        answer = iot.describe_certificate(certificateId=certificate_id)["certificateDescription"]
+        return key_of_certificate(answer["certificatePem"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != GONE:
+            raise
+    except ValueError:
+        pass  # somebody's own, registered with us
+    return None
