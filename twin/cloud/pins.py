@@ -57,10 +57,12 @@ INTERNALS = {
         "_metric_filters",
     ),
     "ministack.services.dynamodb": (
-        "_check_reserved_keyword_usage",
-        "_evaluate_condition",
+        "_extract_pk_from_condition",
+        "_get_attr_type",
+        "_lock",
+        "_normalize_table_name",
+        "_query",
         "_tables",
-        "_tokenize",
         "_update_continuous_backups",
         "_update_ttl",
     ),
@@ -71,6 +73,7 @@ INTERNALS = {
     "ministack.services.iot": (
         "_IMPLEMENTED_SQL_FUNCS",
         "_MISSING",
+        "PKT_CONNECT",
         "_MtlsAcceptor",
         "_OWNERSHIP_TOKEN_SECONDS",
         "_WSSession",
