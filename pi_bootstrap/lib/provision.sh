@@ -45,7 +45,7 @@ wait_for_identity() {
 # is the only way back: the cloud lets the same kit provision again until then.
 destroy_claim() {
   if claim_left && [[ $DRY_RUN == no ]] && ! certificate_works; then
-    note "AWS IoT doesn't accept the new certificate yet, so the claim's key stays: run this again later"
+    note "AWS IoT doesn't accept the new certificate yet, so the claim's key stays: $LOG_FILE says why; run this again later"
     return 0
   fi
   [[ $DRY_RUN == yes ]] || sync --file-system "$(flavour_certificate)" # on the card before the only other way goes
@@ -70,8 +70,8 @@ claim_left() { [[ -e $GREENGRASS_ROOT/claim-certs/$CLAIM_KEY || ($KEEP_KIT == no
 certificate_works() {
   local deadline=$((SECONDS + 30))
   use_proxy
-  until curl --silent --fail --output /dev/null --max-time 10 --proto '=https' --cacert "$KIT_DIR/root-ca.pem" \
-    --proxy "$PROXY" --noproxy "$PROXY_EXCEPT" --cert "$(flavour_certificate)" --key "$(flavour_private_key)" \
+  until curl --silent --show-error --fail --output /dev/null --max-time 10 --proto '=https' \
+    --cacert "$KIT_DIR/root-ca.pem" --proxy "$PROXY" --noproxy "$PROXY_EXCEPT" --cert "$(flavour_certificate)" --key "$(flavour_private_key)" \
     --header "x-amzn-iot-thingname: $THING" \
     "https://$IOT_CREDENTIALS_ENDPOINT/role-aliases/$ROLE_ALIAS/credentials" 2>>"$LOG_FILE"; do
     [[ $SECONDS -lt $deadline ]] || return 1

@@ -33,10 +33,11 @@ class Endpoint(BaseHTTPRequestHandler):
         active = shown and hashlib.sha256(shown).hexdigest() not in open("/opt/aws-iot/inactive").read()
         known = active and self.path == "/role-aliases/greentill-tills/credentials"
         thing = self.headers["x-amzn-iot-thingname"]
+        body = b'{"credentials": {"accessKeyId": "A", "secretAccessKey": "TOKEN-TEXT"}}' if known else b""
         self.send_response(200 if known and thing == "greentill-PI0001" else 403)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if known:
-            self.wfile.write(b'{"credentials": {"accessKeyId": "A", "secretAccessKey": "TOKEN-TEXT"}}')
+        self.wfile.write(body)
 
 
 class Server(ThreadingHTTPServer):

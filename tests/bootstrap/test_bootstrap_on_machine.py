@@ -112,3 +112,22 @@ def test_a_till_that_is_not_provisioned_in_time_stops_and_shows_why(machine: Mac
     assert "claim.private.key" in out(machine, "ls", "/home/pi/late")
     machine.run(["rm", "/home/pi/nucleus/never"])
     assert "provisioned as greentill-PI0001" in said(machine, "--kit", "/home/pi/late", *FLAVOUR)
+
+
+@pytest.mark.slow  # the bootstrap asks AWS IoT for half a minute
+def test_the_claims_key_stays_until_aws_iot_accepts_the_new_certificate(
+    machine: Machine, work_dir: Path
+) -> None:
+    machine.copy_in(write_kit(work_dir / "early"), "/home/pi/early")
+    machine.run(["rm", "-f", "/home/pi/nucleus/never"])
+    digest = "openssl x509 -in /home/pi/nucleus/certificate.pem -outform DER | sha256sum"
+    machine.run(["sh", "-c", f"{digest} >{aws_iot.FOLDER}/inactive"])
+    told = said(machine, "--kit", "/home/pi/early", *FLAVOUR)
+    assert "AWS IoT doesn't accept the new certificate yet, so the claim's key stays" in told
+    assert "claim.private.key" in out(machine, "ls", "/home/pi/early")
+    assert "403" in out(machine, "grep", "^curl:", "/var/log/greentill/bootstrap.log")
+
+    machine.run(["sh", "-c", f": >{aws_iot.FOLDER}/inactive"])
+    said(machine, "--kit", "/home/pi/early", *FLAVOUR)
+    for copy in ("/greengrass/v2/claim-certs", "/home/pi/early"):
+        assert "claim.private.key" not in out(machine, "ls", copy)
