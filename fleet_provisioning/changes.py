@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from fleet_provisioning.errors import ProvisioningError
-from fleet_provisioning.registry import CONDITION_FAILED, Row
+from fleet_provisioning.errors import ChangedError
+from fleet_provisioning.registry import Row
+from infra.identity.certificates import changes, close_loose_claims, forget_closed_claims
 from infra.names import Names
 
 NAMES = {"#state": "state"}
+ISSUED = "certificate_ids = :issued"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ STAMPED = "state_reason = :reason, state_changed_at = :now, state_changed_by = :
 
 
 class Changes:
-    """Writes to the registry; ProvisioningError when the row has changed since it was read."""
+    """Writes to the registry; ChangedError when what a change is about isn't as it was read any more."""
 
     def __init__(self, session: Any, names: Names) -> None:
         self._table = session.resource("dynamodb").Table(names.registry_table)
@@ -39,11 +39,7 @@ class Changes:
         """Nothing may provision or rotate from here on; repeating it keeps the first reason."""
         if row.state == state:
             return
-        self._update(
-            row,
-            f"SET #state = :state, {STAMPED}",
-            {":state": state, **because.values()},
-        )
+        self._update(row, f"SET #state = :state, {STAMPED}", {":state": state, **because.values()})
 
     def forget_certificates(self, row: Row, state: str, gone: Sequence[str]) -> None:
         """Note what is retired, in a row that `close` has closed."""
@@ -51,22 +47,31 @@ class Changes:
             row,
             "SET certificate_ids = :none, claim_closed_because = :why, retired_certificate_ids"
             " = list_append(if_not_exists(retired_certificate_ids, :none), :gone)"
-            " REMOVE earlier_certificate_ids, claim_state, current_certificate_id, loose_claim_ids",
-            {":none": [], ":gone": list(gone), ":why": "revoked"},
+            " REMOVE earlier_certificate_ids, claim_state, current_certificate_id, closing_claim_ids,"
+            " loose_claim_ids",
+            {":none": [], ":gone": list(gone), ":why": "revoked", **_issued(row)},
             state=state,
+            also=f"{ISSUED} AND (attribute_not_exists(loose_claim_ids) OR loose_claim_ids = :none)",
         )
 
     def note_certificates(self, row: Row, found: Sequence[str]) -> None:
         """What is attached to the thing and not in the row, before it is detached and nobody's."""
-        self._update(row, "SET certificate_ids = :found", {":found": list(found)})
+        self._update(
+            row, "SET certificate_ids = :found", {":found": list(found), **_issued(row)}, also=ISSUED
+        )
 
     def move(self, row: Row, to: Mapping[str, Any]) -> None:
         """Set `store`, `stage`, `terminals` and `assignment`."""
         self._update(
             row,
             "SET #store = :store, stage = :stage, terminals = :terminals, assignment = :assignment",
-            {f":{key}": value for key, value in to.items()},
+            {
+                **{f":{key}": value for key, value in to.items()},
+                ":was_store": row.store,
+                ":was_terminals": list(row.terminals),
+            },
             names={"#store": "store"},
+            also="#store = :was_store AND terminals = :was_terminals",
         )
 
     def prepare(self, row: Row, claim: str) -> None:
@@ -98,20 +103,24 @@ class Changes:
                 ":earlier": [*row.earlier_certificate_ids, *row.certificate_ids],
                 ":loose": [row.claim_certificate_id] if row.claim_certificate_id else [],
                 **because.values(),
+                **_issued(row),
             },
             names={"#rotation": "rotation"},
-            also="contains(loose_claim_ids, :claim)"
+            also=f"{ISSUED} AND contains(loose_claim_ids, :claim)"
             + (" AND claim_certificate_id = :had" if row.claim_certificate_id else ""),
         )
 
-    def forget_loose_claims(self, row: Row) -> None:
-        """They are ended; ProvisioningError when others have come to them, which are not."""
-        self._conditionally(
-            row.thing,
-            UpdateExpression="REMOVE loose_claim_ids",
-            ConditionExpression="loose_claim_ids = :ended",
-            ExpressionAttributeValues={":ended": list(row.loose_claim_ids)},
-        )
+    def close_loose_claims(self, row: Row) -> list[str]:
+        """Every claim that nobody may open any more and that is to be ended next."""
+        closing = close_loose_claims(self._table, row.item(), state=row.state)
+        if closing is None:
+            raise _changed(row.thing)
+        return closing
+
+    def forget_closed_claims(self, row: Row, ended: list[str]) -> None:
+        """They are ended."""
+        if not forget_closed_claims(self._table, row.thing, ended):
+            raise _changed(row.thing)
 
     def _update(
         self,
@@ -124,33 +133,25 @@ class Changes:
         also: str | None = None,
     ) -> None:
         """`also` is one more condition, whose values are among `values`."""
-        condition = "#state = :was AND stage = :in AND certificate_ids = :issued"
-        self._conditionally(
+        condition = "#state = :was AND stage = :in"
+        if not changes(
+            self._table,
             row.thing,
             UpdateExpression=expression,
             ConditionExpression=f"{condition} AND {also}" if also else condition,
             ExpressionAttributeNames={**NAMES, **(names or {})},
-            ExpressionAttributeValues={
-                **values,
-                ":was": state or row.state,
-                ":in": row.stage,
-                ":issued": list(row.certificate_ids),
-            },
-        )
-
-    def _conditionally(self, thing: str, **update: Any) -> None:
-        try:
-            self._table.update_item(Key={"thing": thing}, **update)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != CONDITION_FAILED:
-                raise
-            raise ProvisioningError(
-                f"{thing} was changed by somebody else just now: look at it with greentill till status, "
-                "then try again"
-            ) from error
+            ExpressionAttributeValues={**values, ":was": state or row.state, ":in": row.stage},
+        ):
+            raise _changed(row.thing)
 
 
-def loose_claims(row: Row) -> list[str]:
-    """Every claim that the till has, or that was begun for it."""
-    had = (row.claim_certificate_id,) if row.claim_certificate_id else ()
-    return list(dict.fromkeys((*row.loose_claim_ids, *had)))
+def _issued(row: Row) -> dict[str, Any]:
+    """The value of the condition ISSUED: no certificate has come or gone since the row was read."""
+    return {":issued": list(row.certificate_ids)}
+
+
+def _changed(thing: str) -> ChangedError:
+    return ChangedError(
+        f"{thing} was changed by somebody else just now: look at it with greentill till status, then try "
+        "again"
+    )

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from fleet_provisioning.errors import NotDeployedError
+from fleet_provisioning.errors import ChangedError, NotDeployedError
+from infra.identity.certificates import GONE
 from infra.names import Names
 
 KEY_BITS = 2048  # what AWS IoT makes itself; every nucleus can read it
@@ -43,12 +44,17 @@ def make_claim(iot: Any, thing: str) -> Claim:
 
 
 def permit(iot: Any, claim: Claim, names: Names) -> None:
-    """Let the claim provision. Raises NotDeployedError when the fleet has no claim policy."""
+    """Let the claim provision.
+
+    Raises NotDeployedError when the fleet has no claim policy, ChangedError when somebody has ended it.
+    """
     try:
         iot.attach_policy(policyName=names.claim_policy, target=claim.arn)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+        if error.response["Error"]["Code"] != GONE:
             raise
+        if not _exists(iot, claim):
+            raise _ended_meanwhile() from error
         raise NotDeployedError(
             f"there is no policy {names.claim_policy} in {names.region}: deploy the Identity stack first, "
             f"with make deploy"
@@ -56,8 +62,30 @@ def permit(iot: Any, claim: Claim, names: Names) -> None:
 
 
 def activate(iot: Any, claim: Claim) -> None:
-    """From now on the claim can be used."""
-    iot.update_certificate(certificateId=claim.certificate_id, newStatus="ACTIVE")
+    """From now on the claim can be used. Raises ChangedError when somebody has ended it."""
+    try:
+        iot.update_certificate(certificateId=claim.certificate_id, newStatus="ACTIVE")
+    except ClientError as error:
+        if error.response["Error"]["Code"] != GONE:
+            raise
+        raise _ended_meanwhile() from error
+
+
+def _exists(iot: Any, claim: Claim) -> bool:
+    try:
+        iot.describe_certificate(certificateId=claim.certificate_id)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != GONE:
+            raise
+        return False
+    return True
+
+
+def _ended_meanwhile() -> ChangedError:
+    return ChangedError(
+        "the kit's claim was ended while the kit was made: somebody else has revoked or replaced the till; "
+        "look at it with greentill till status, then try again"
+    )
 
 
 def certificate_id(certificate_pem: bytes) -> str:

@@ -11,7 +11,7 @@ from fleet_provisioning.fleet import Fleet
 from fleet_provisioning.registry import Row
 from fleet_provisioning.revoke import end_certificates
 from infra.cleanup.sweep.attempt import until_done
-from infra.identity.rotation.orders import SHADOW
+from infra.identity.rotation.shadow import SHADOW
 
 DECOMMISSIONED = "decommissioned"
 POLL_SECONDS = 2.0

@@ -5,6 +5,10 @@ class ProvisioningError(Exception):
     """Shown to the user as it is."""
 
 
+class ChangedError(ProvisioningError):
+    """Somebody else has changed the till's row since it was read."""
+
+
 class SerialTakenError(ProvisioningError):
     """The serial is registered already."""
 

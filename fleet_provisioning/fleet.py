@@ -10,6 +10,7 @@ from fleet_provisioning.errors import ProvisioningError
 from fleet_provisioning.registry import Registry, Row
 from infra.errors import SettingsError
 from infra.identity.certificates import Retirement
+from infra.identity.rotation.shadow import Shadow
 from infra.names import Names
 from infra.settings import Settings
 
@@ -41,6 +42,15 @@ class Fleet:
     @property
     def data(self) -> Any:
         return self.session.client("iot-data")
+
+    @property
+    def table(self) -> Any:
+        """The registry as boto3 has it, for what the cloud's functions do as well."""
+        return self.session.resource("dynamodb").Table(self.names.registry_table)
+
+    @property
+    def shadow(self) -> Shadow:
+        return Shadow(self.table, self.iot, self.data)
 
     @property
     def retirement(self) -> Retirement:

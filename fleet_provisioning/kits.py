@@ -137,7 +137,8 @@ class KitMaker:
             return
         if row.claim_certificate_id:
             self._retirement.claim(row.claim_certificate_id)
-        self._registry.withdraw(row)
+        if row.state == "pending":  # or else somebody has revoked it, and said why
+            self._registry.withdraw(row)
 
     def _row(self, order: Order, now: datetime) -> Row:
         thing = self._names.thing(order.serial)

@@ -1,10 +1,10 @@
 """Moves a till to another store, stage or set of terminals.
 
 The row comes first: from it the till learns its store, and provisioning its group. Every run looks at what
-is there and does what is left, so that an interrupted one is finished by repeating it.
+is there and does what is left, so that an interrupted one is finished by repeating it, and of two at once
+the one that changed the row last has the last word about the thing.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fleet_provisioning.assignment import assignment
@@ -14,6 +14,7 @@ from fleet_provisioning.fleet import Fleet
 from fleet_provisioning.registry import Row
 from infra.cleanup.sweep.attempt import until_done
 from infra.errors import near_miss
+from infra.identity.groups import NoGroupError, settle_groups, stage_of
 from infra.names import TERMINAL
 
 CARD_IN_USE = ("pending", "provisioned")
@@ -51,7 +52,7 @@ def move(fleet: Fleet, row: Row, to: Destination) -> Moved:
         Changes(fleet.session, fleet.names).move(row, values)
         fleet.report("the registry knows: the till hears of it at its next look, within minutes")
         changed.append("registry")
-    changed += _move_thing(fleet, row.thing, store, stage)
+    changed += settle_thing(fleet, row.thing)
     return Moved(row.thing, store, stage, terminals, tuple(changed))
 
 
@@ -82,57 +83,41 @@ def _check_nucleus(fleet: Fleet, row: Row, stage: str) -> None:
         )
 
 
-def _move_thing(fleet: Fleet, thing: str, store: str, stage: str) -> Iterator[str]:
-    """Attributes and groups of a till that has provisioned; one that hasn't gets them then."""
-    iot = fleet.iot
+def settle_thing(fleet: Fleet, thing: str) -> list[str]:
+    """Attributes and groups as the row has them, of a thing that exists; which of the two were changed."""
+    changed = ["attributes"] if _settle_attributes(fleet, thing) else []
     try:
-        attributes = iot.describe_thing(thingName=thing).get("attributes", {})
-    except iot.exceptions.ResourceNotFoundException:
-        return
-    if attributes.get("store") != store:
-        payload = {"attributes": {"store": store}, "merge": True}
-        until_done(lambda: iot.update_thing(thingName=thing, attributePayload=payload))
-        yield "attributes"
-    pages = iot.get_paginator("list_thing_groups_for_thing").paginate(thingName=thing)
-    groups = {group["groupName"] for page in pages for group in page["thingGroups"]}
-    target = fleet.names.stage_group(stage)
-    leave = sorted(group for group in groups if _of_another_stage(fleet, group, stage))
-    join = [] if target in groups or fleet.names.canary_group(stage) in groups else [target]
-    if not (leave or join):
-        return
-    # Out of the old before into the new: in two stages at once, a till would have to run both releases.
-    for group in leave:
-        until_done(
-            lambda one=group: iot.remove_thing_from_thing_group(thingGroupName=one, thingName=thing)  # type: ignore[misc]
+        groups = settle_groups(fleet.iot, fleet.names, thing, lambda: _stage(fleet, thing), until_done)
+    except NoGroupError as error:
+        raise ProvisioningError(
+            f"there is no group {error}: deploy the Identity stack, then repeat this"
+        ) from error
+    for group in groups:
+        left = group.startswith("-")
+        fleet.report(
+            f"left {group[1:]}"
+            if left
+            else f"joined {group[1:]}: its deployment follows when the till is online"
         )
-        fleet.report(f"left {group}")
-    for group in join:
-        if not until_done(lambda: iot.add_thing_to_thing_group(thingGroupName=target, thingName=thing)):
-            raise ProvisioningError(
-                f"there is no group {target}: deploy the Identity stack, then repeat this"
-            )
-        fleet.report(f"joined {group}: its deployment follows when the till is online")
-    yield "groups"
+    return [*changed, "groups"] if groups else changed
 
 
-def leave_groups(fleet: Fleet, thing: str) -> None:
-    """Out of every group of the fleet, where the thing exists."""
-    iot = fleet.iot
-    try:
-        pages = list(iot.get_paginator("list_thing_groups_for_thing").paginate(thingName=thing))
-    except iot.exceptions.ResourceNotFoundException:
-        return
-    for name in (group["groupName"] for page in pages for group in page["thingGroups"]):
-        if name.startswith(fleet.names.prefix):
-            until_done(
-                lambda one=name: iot.remove_thing_from_thing_group(thingGroupName=one, thingName=thing)  # type: ignore[misc]
-            )
+def _stage(fleet: Fleet, thing: str) -> str | None:
+    row = fleet.till(thing)
+    return stage_of(row.state, row.stage)
 
 
-def _of_another_stage(fleet: Fleet, group: str, stage: str) -> bool:
-    """Whether the group is this fleet's, and neither the stage's nor its canaries'."""
-    names = fleet.names
-    return group.startswith(names.prefix) and group not in (
-        names.stage_group(stage),
-        names.canary_group(stage),
-    )
+def _settle_attributes(fleet: Fleet, thing: str) -> bool:
+    """Until the thing's store is the row's, as another move may be under way; False when it was."""
+    iot, changed = fleet.iot, False
+    while True:
+        store = fleet.till(thing).store
+        try:
+            attributes = iot.describe_thing(thingName=thing).get("attributes", {})
+        except iot.exceptions.ResourceNotFoundException:
+            return changed
+        if attributes.get("store") == store:
+            return changed
+        payload = {"attributes": {"store": store}, "merge": True}
+        until_done(lambda told=payload: iot.update_thing(thingName=thing, attributePayload=told))  # type: ignore[misc]
+        changed = True

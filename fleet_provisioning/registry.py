@@ -6,10 +6,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from fleet_provisioning.errors import NotDeployedError, ProvisioningError, SerialTakenError
+from fleet_provisioning.errors import ChangedError, NotDeployedError, ProvisioningError, SerialTakenError
 from infra.names import Names
 
 BY_STAGE = "by-stage"
+ABSENT_WHEN_EMPTY = ("earlier_certificate_ids", "loose_claim_ids", "closing_claim_ids")
 CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
@@ -33,6 +34,7 @@ class Row:
     certificate_ids: tuple[str, ...] = field(default=())
     earlier_certificate_ids: tuple[str, ...] = field(default=())
     loose_claim_ids: tuple[str, ...] = field(default=())
+    closing_claim_ids: tuple[str, ...] = field(default=())
     provisioned_at: str | None = None
     refusals: int = 0
     state_reason: str | None = None
@@ -46,12 +48,12 @@ class Row:
     rotation: Mapping[str, Any] | None = None
 
     def item(self) -> dict[str, Any]:
-        """As DynamoDB's resource interface takes it; what isn't known yet is left out."""
+        """As DynamoDB's resource interface takes it; what isn't known yet, or isn't there, is left out."""
         values = {name.name: getattr(self, name.name) for name in fields(self)}
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in values.items()
-            if value is not None
+            if value is not None and (value != () or key not in ABSENT_WHEN_EMPTY)
         }
 
 
@@ -64,7 +66,7 @@ def row(item: Mapping[str, Any]) -> Row:
     values = {key: value for key, value in item.items() if key in known}
     try:
         values["terminals"] = tuple(item.get("terminals", ()))
-        for key in ("certificate_ids", "earlier_certificate_ids", "loose_claim_ids"):
+        for key in ("certificate_ids", "earlier_certificate_ids", "loose_claim_ids", "closing_claim_ids"):
             values[key] = tuple(item.get(key, ()))
         values["refusals"] = int(item.get("refusals", 0))
         values["assignment"] = dict(item.get("assignment", {}))
@@ -98,34 +100,33 @@ class Registry:
             raise self._explained(error) from error
 
     def record_claim(self, thing: str, certificate_id: str, expires_at: int) -> None:
-        """Bind a claim that is being made to a registered till without one; `expires_at` in epoch seconds."""
-        self._table.update_item(
-            Key={"thing": thing},
-            UpdateExpression="SET claim_certificate_id = :claim, claim_expires_at = :expires,"
-            " claim_state = :making",
-            ConditionExpression="attribute_exists(thing) AND attribute_not_exists(claim_certificate_id)",
-            ExpressionAttributeValues={
-                ":claim": certificate_id,
-                ":expires": expires_at,
-                ":making": "making",
-            },
+        """Bind a claim that is being made to a registered till without one; `expires_at` in epoch seconds.
+
+        Raises ChangedError where the till has been revoked or taken away since it was registered.
+        """
+        self._while_pending(
+            thing,
+            "SET claim_certificate_id = :claim, claim_expires_at = :expires, claim_state = :making",
+            "attribute_not_exists(claim_certificate_id)",
+            {":claim": certificate_id, ":expires": expires_at, ":making": "making"},
         )
 
     def open_claim(self, thing: str, certificate_id: str) -> None:
-        """The claim's kit is whole."""
-        self._table.update_item(
-            Key={"thing": thing},
-            UpdateExpression="SET claim_state = :open",
-            ConditionExpression="claim_certificate_id = :claim AND claim_state = :making",
-            ExpressionAttributeValues={":claim": certificate_id, ":open": "open", ":making": "making"},
+        """The claim's kit is whole. Raises ChangedError as `record_claim` does."""
+        self._while_pending(
+            thing,
+            "SET claim_state = :open",
+            "claim_certificate_id = :claim AND claim_state = :making",
+            {":claim": certificate_id, ":open": "open", ":making": "making"},
         )
 
     def withdraw(self, new: Row) -> None:
         """Remove a row that `register` wrote, unless a till has provisioned with it since (ClientError)."""
         self._table.delete_item(
             Key={"thing": new.thing},
-            ConditionExpression="created_at = :made AND size(certificate_ids) = :none",
-            ExpressionAttributeValues={":made": new.created_at, ":none": 0},
+            ConditionExpression="#state = :pending AND created_at = :made AND size(certificate_ids) = :none",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues={":pending": "pending", ":made": new.created_at, ":none": 0},
         )
 
     def get(self, thing: str) -> Row | None:
@@ -152,6 +153,23 @@ class Registry:
             if "LastEvaluatedKey" not in page:
                 return
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _while_pending(self, thing: str, expression: str, condition: str, values: dict[str, Any]) -> None:
+        try:
+            self._table.update_item(
+                Key={"thing": thing},
+                UpdateExpression=expression,
+                ConditionExpression=f"#state = :pending AND {condition}",
+                ExpressionAttributeNames={"#state": "state"},
+                ExpressionAttributeValues={**values, ":pending": "pending"},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != CONDITION_FAILED:
+                raise self._explained(error) from error
+            raise ChangedError(
+                f"{thing} was changed by somebody else while its kit was made: look at it with "
+                "greentill till status"
+            ) from error
 
     def _explained(self, error: ClientError) -> ClientError | NotDeployedError:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":

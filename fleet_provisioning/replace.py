@@ -12,7 +12,7 @@ from fleet_provisioning import claims, kit_files
 from fleet_provisioning.changes import Because, Changes
 from fleet_provisioning.fleet import Fleet
 from fleet_provisioning.kits import EXPIRES_DAYS, Kit, KitMaker
-from fleet_provisioning.move import leave_groups
+from fleet_provisioning.move import settle_thing
 from fleet_provisioning.order import Order, check_order
 from fleet_provisioning.registry import Row
 from infra.cleanup.sweep.attempt import until_done
@@ -52,7 +52,8 @@ def replace(
         place.remove()
         raise
     # A deployment runs once on each member of its group: the new card gets it by joining anew.
-    leave_groups(fleet, row.thing)
+    settle_thing(fleet, row.thing)
+    fleet.shadow.settle(row.thing)
     end_loose_claims(fleet, fleet.till(row.thing))
     place.finish()
     fleet.report(f"{row.thing} is pending: its next first contact closes what is left of the earlier card")
@@ -61,9 +62,10 @@ def replace(
 
 def end_loose_claims(fleet: Fleet, row: Row) -> None:
     """What a replacement has left behind, whether it went through or was cut off."""
-    if row.loose_claim_ids:
-        end_claims(fleet, row.loose_claim_ids)
-        Changes(fleet.session, fleet.names).forget_loose_claims(row)
+    changes = Changes(fleet.session, fleet.names)
+    closing = changes.close_loose_claims(row)
+    end_claims(fleet, closing)
+    changes.forget_closed_claims(row, closing)
 
 
 def end_claims(fleet: Fleet, certificate_ids: Iterable[str]) -> list[str]:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fleet_provisioning.changes import Because, Changes, loose_claims
+from fleet_provisioning.again import with_the_row
+from fleet_provisioning.changes import Because, Changes
 from fleet_provisioning.errors import ProvisioningError
 from fleet_provisioning.fleet import Fleet
 from fleet_provisioning.registry import Row
@@ -22,25 +23,46 @@ class Revoked:
 def revoke(fleet: Fleet, row: Row, reason: str) -> Revoked:
     """Refuse the till from now on, then end every certificate of it; safe to repeat after an interruption.
 
-    Raises ProvisioningError for a till that is decommissioned.
+    It wins over whatever else is done to the till at the same time. Raises ProvisioningError for a till that
+    is decommissioned.
     """
-    if row.state == "decommissioned":
-        raise ProvisioningError(f"{row.thing} is decommissioned: there is nothing left to revoke")
-    Changes(fleet.session, fleet.names).close(row, REVOKED, Because(reason, fleet.by))
+    with_the_row(fleet, row, lambda now: _close(fleet, now, reason))
     fleet.report(f"{row.thing} can't provision any more")
     return Revoked(row.thing, end_certificates(fleet, row, REVOKED))
 
 
+def _close(fleet: Fleet, row: Row, reason: str) -> None:
+    if row.state == "decommissioned":
+        raise ProvisioningError(f"{row.thing} is decommissioned: there is nothing left to revoke")
+    Changes(fleet.session, fleet.names).close(row, REVOKED, Because(reason, fleet.by))
+
+
 def end_certificates(fleet: Fleet, row: Row, state: str) -> tuple[str, ...]:
-    """Of a till that is closed (`state`): the claim's, those of the row, and any other of the thing."""
-    row = _with_all_certificates(fleet, fleet.till(row.thing))
-    ended = end_claims(fleet, loose_claims(row))
+    """Of a till that is closed (`state`): the claims, the row's certificates, and any other of the thing.
+
+    Raises ProvisioningError when somebody else has given the till another state meanwhile.
+    """
+    ended = with_the_row(fleet, fleet.till(row.thing), lambda now: _end_certificates(fleet, now, state))
+    fleet.shadow.settle(row.thing)
+    return tuple(ended)
+
+
+def _end_certificates(fleet: Fleet, row: Row, state: str) -> list[str]:
+    if row.state != state:
+        raise ProvisioningError(
+            f"{row.thing} was {state} and is {row.state} now, by somebody else: look at it with greentill "
+            "till status, and do it again if it is to be so"
+        )
+    changes = Changes(fleet.session, fleet.names)
+    row = _with_all_certificates(fleet, row)
+    had = [row.claim_certificate_id] if row.claim_certificate_id else []
+    ended = end_claims(fleet, dict.fromkeys((*changes.close_loose_claims(row), *had)))
     for certificate in dict.fromkeys((*row.certificate_ids, *row.earlier_certificate_ids)):
         until_done(lambda one=certificate: fleet.retirement.till(one, row.thing))  # type: ignore[misc]
         fleet.report(f"ended certificate {certificate[:12]}")
         ended.append(certificate)
-    Changes(fleet.session, fleet.names).forget_certificates(row, state, ended)
-    return tuple(ended)
+    changes.forget_certificates(row, state, ended)
+    return ended
 
 
 def _with_all_certificates(fleet: Fleet, row: Row) -> Row:

@@ -31,7 +31,7 @@ class Rotating:
 def start(fleet: Fleet, row: Row) -> Rotating:
     """Order one. Raises ProvisioningError for a till that can't."""
     try:
-        made = orders.order(_table(fleet), fleet.data, row.thing, by=fleet.by)
+        made = orders.order(fleet.table, fleet.shadow, row.thing, by=fleet.by)
     except orders.NotRotatableError as error:
         raise ProvisioningError(str(error)) from error
     return Rotating(row.thing, row.stage, made.rotation, "wanted", None, made.new)
@@ -40,10 +40,19 @@ def start(fleet: Fleet, row: Row) -> Rotating:
 def due(fleet: Fleet, stages: Sequence[str]) -> Iterator[Row]:
     """Tills whose certificate expires soon, or is older than fleet.toml's `rotate_after_days`."""
     rule = dues.Rule(after=fleet.settings.fleet.rotate_after_days)
-    for thing in dues.due(_table(fleet), stages, rule, datetime.now(UTC)):
+    for thing in dues.due(fleet.table, stages, rule, datetime.now(UTC)):
         row = fleet.registry.get(thing)
         if row is not None:
             yield row
+
+
+def start_due(fleet: Fleet, stages: Sequence[str]) -> Iterator[Rotating]:
+    """Order one for every till that is due, as long as it is provisioned."""
+    for row in due(fleet, stages):
+        try:
+            yield start(fleet, row)
+        except ProvisioningError as error:
+            fleet.report(f"left out: {error}")  # revoked, or replaced, since the page was read
 
 
 def follow(
@@ -85,7 +94,3 @@ def _hear(fleet: Fleet, now: dict[str, Rotating], row: Row) -> None:
 def _text(told: Mapping[str, Any], key: str) -> str | None:
     value = told.get(key)
     return None if value is None else str(value)
-
-
-def _table(fleet: Fleet) -> Any:
-    return fleet.session.resource("dynamodb").Table(fleet.names.registry_table)

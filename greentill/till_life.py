@@ -16,7 +16,7 @@ from fleet_provisioning.replace import replace
 from fleet_provisioning.revoke import revoke
 from greentill.console import CommandError, JsonOption, err, out, print_json
 from greentill.kit_options import EnvironmentOption, ExpiresOption, RootCaOption, common
-from greentill.till_speech import fleet_at_work
+from greentill.till_speech import explained, fleet_at_work
 
 SerialArgument = Annotated[str, typer.Argument(help="The till's serial, or its thing's name.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
@@ -65,10 +65,11 @@ def replace_command(
     as_json: JsonOption = False,
 ) -> None:
     """Make a kit for a till that had one: its card died. What it has goes when the new card connects."""
+    with explained():
+        shared = common(root_ca, environment, expires_days)
     with fleet_at_work() as fleet:
         row = fleet.till(serial)
         _confirm(f"Make a new card for {row.thing}, which is {row.state}?", yes=yes)
-        shared = common(root_ca, environment, expires_days)
         maker = KitMaker(fleet.session, fleet.names, fleet.settings, shared)
         kit = replace(fleet, maker, row, out_dir, reason, expires_days=expires_days)
     if as_json:
@@ -157,10 +158,12 @@ def rotate_command(
     """Give a till a new certificate: tried before the old one goes, taken back if the till doesn't return."""
     if (serial is None) != all_due:
         raise CommandError("give either a serial, or --all-due")
+    if stage is not None and not all_due:
+        raise CommandError("--stage goes with --all-due: a serial names its till by itself")
     with fleet_at_work() as fleet:
         started = _started(fleet, serial, stage)
         result = rotating.follow(fleet, started, wait_seconds) if wait and started else started
-    _tell_rotations(result, as_json=as_json)
+    _tell_rotations(result, waited=wait_seconds if wait else None, as_json=as_json)
     if wait and any(one.state != "swapped" for one in result):
         raise typer.Exit(1)
 
@@ -172,13 +175,13 @@ def _started(fleet: Fleet, serial: str | None, stage: str | None) -> list[rotati
         known = ", ".join(sorted(fleet.settings.stages))
         raise ProvisioningError(f"stage {stage!r} isn't in fleet.toml; there is: {known}")
     started: list[rotating.Rotating] = []
-    for row in rotating.due(fleet, [stage] if stage else sorted(fleet.settings.stages)):
-        fleet.report(f"{len(started) + 1}: {row.thing}")
-        started.append(rotating.start(fleet, row))
+    for one in rotating.start_due(fleet, [stage] if stage else sorted(fleet.settings.stages)):
+        started.append(one)
+        fleet.report(f"{len(started)}: {one.thing}")
     return started
 
 
-def _tell_rotations(result: list[rotating.Rotating], *, as_json: bool) -> None:
+def _tell_rotations(result: list[rotating.Rotating], *, waited: int | None, as_json: bool) -> None:
     if as_json:
         keys = ("thing", "rotation", "state", "reason", "started")
         print_json({"rotations": [{key: getattr(one, key) for key in keys} for one in result]})
@@ -188,6 +191,9 @@ def _tell_rotations(result: list[rotating.Rotating], *, as_json: bool) -> None:
             _say(f"{one.thing} has its new certificate; the earlier one is deleted")
         elif one.state in rotating.OVER:
             _say(f"{one.thing}: {one.state}{f' ({one.reason})' if one.reason else ''}")
+        elif waited is not None:
+            _say(f"{one.thing}: rotation {one.rotation} is not over after {waited} s; it goes on, and the "
+                 "same command waits for it again")  # fmt: skip
         else:
             _say(f"{one.thing}: rotation {one.rotation} {'ordered' if one.started else 'is under way'}; the "
                  "till does it when it is online")  # fmt: skip

@@ -81,12 +81,22 @@ class Provisioning(Construct):
             duty="first-contact",
             package="contact",
             description="Closes a till's claim once the till has connected with its own certificate",
-            table_actions=["dynamodb:UpdateItem"],
-            statements=retirement(self._names),
-            modules=["infra/identity/certificates.py", "infra/errors.py", "infra/names.py"],
-            timeout=Duration.seconds(30),
+            table_actions=["dynamodb:GetItem", "dynamodb:UpdateItem"],
+            statements=[*retirement(self._names), self._put_into_stage()],
+            modules=[
+                "infra/identity/certificates.py",
+                "infra/identity/groups.py",
+                "infra/errors.py",
+                "infra/names.py",
+            ],
+            timeout=Duration.minutes(1),
         )
         acknowledge_retirement(contact, self._names)
+        acknowledge(
+            contact,
+            "A till is taken out of whichever group of the fleet it shouldn't be in.",
+            f"AwsSolutions-IAM5[Resource::{self._groups()}]",
+        )
         listen(
             contact,
             self._names,
@@ -95,6 +105,22 @@ class Provisioning(Construct):
             description="A till of this fleet has connected",
             sql=connected(self._names),
         )
+
+    def _put_into_stage(self) -> iam.PolicyStatement:
+        """The rights of `infra.identity.groups.settle_groups`."""
+        return iam.PolicyStatement(
+            sid="PutIntoStage",
+            actions=[
+                "iot:ListThingGroupsForThing",
+                "iot:RemoveThingFromThingGroup",
+                "iot:AddThingToThingGroup",
+                "iot:DescribeThing",
+            ],
+            resources=[self._names.thing_arn(f"{self._names.prefix}*"), self._groups()],
+        )
+
+    def _groups(self) -> str:
+        return self._names.arn("iot", f"thinggroup/{self._names.prefix}*")
 
     def _end_claims_every_hour(self) -> None:
         claims = registry_function(

@@ -34,6 +34,8 @@ def iot(registry: Any, names: Names) -> Any:
     client = boto3.client("iot")
     for policy in (names.core_policy, names.claim_policy):
         client.create_policy(policyName=policy, policyDocument="{}")
+    for stage in ("dev", "prod"):
+        client.create_thing_group(thingGroupName=names.stage_group(stage))
     return client
 
 
@@ -58,6 +60,7 @@ def certificates(iot: Any) -> set[str]:
 def expected(claim: str, **changes: Any) -> dict[str, Any]:
     row = {
         "thing": THING,
+        "stage": "dev",
         "state": "pending",
         "claim_certificate_id": claim,
         "claim_expires_at": LATER,

@@ -143,17 +143,18 @@ def test_a_serial_that_no_till_can_have_is_not_even_looked_up(
     assert '"outcome": "refused"' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("change", [{"state": "revoked"}, {"stage": "prod"}, {"store": "ST-406"}])
 def test_a_row_that_changes_while_it_is_admitted_is_refused(
-    registry: Any, monkeypatch: pytest.MonkeyPatch
+    registry: Any, monkeypatch: pytest.MonkeyPatch, change: dict[str, str]
 ) -> None:
     registry.put_item(Item=row())
 
     def revoke_then_check(event: Any) -> None:
         read = registry.get_item(Key={"thing": THING})["Item"]
-        registry.put_item(Item=row(state="revoked"))
+        registry.put_item(Item=row(**change))
         monkeypatch.setattr(hook, "_check_request", lambda _: None)
         with pytest.raises(hook.RefusedError, match="changed"):
-            hook._note_certificate(registry, read["thing"], event)
+            hook._note_certificate(registry, read, event)
 
     revoke_then_check(request())
     assert "certificate_ids" not in stored(registry)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ class Deployed:
         return dict(wait_for(lambda: (row := self.row(thing)) and condition(row) and row, what))
 
 
-def deploy(cloud: Cloud, folder: Path, name: str) -> Deployed:
+def deploy(cloud: Cloud, folder: Path, name: str, stacks: Sequence[str] = ("Identity",)) -> Deployed:
     """Deploy; what it makes goes with the cloud when the run ends."""
     root = folder / "clone"
     (root / "releases").mkdir(parents=True)
@@ -129,5 +129,6 @@ def deploy(cloud: Cloud, folder: Path, name: str) -> Deployed:
         (root / "releases" / f"{stage}.json").write_text('{"components": {}}')
     names = Names(name, cloud.state.cloud.account, cloud.state.cloud.region)
     bootstrap(root, cloud)
-    cdk(root, cloud, "deploy", "--exclusively", names.stack("Identity"), "--require-approval", "never")
+    wanted = [names.stack(stack) for stack in stacks]
+    cdk(root, cloud, "deploy", "--exclusively", *wanted, "--require-approval", "never")
     return Deployed(cloud, names, load(root))

@@ -1,9 +1,11 @@
-"""The key of a signing request, by which a certificate that nobody noted is found again."""
+"""The key of a request and of a certificate, by which a certificate that nobody noted is found again."""
 
 from __future__ import annotations
 
 import binascii
+import hashlib
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -11,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
-from infra.identity.rotation.unrecorded import BEGIN, END, public_key
+from infra.identity.rotation.keys import BEGIN, END, key_of_certificate, key_of_request
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 KEYS: dict[str, Callable[[], Key]] = {
@@ -31,9 +33,35 @@ def request(key: Key) -> x509.CertificateSigningRequest:
 def test_the_key_is_the_one_that_the_request_is_for(kind: str) -> None:
     key = KEYS[kind]()
     pem = request(key).public_bytes(serialization.Encoding.PEM).decode()
-    assert public_key(pem) == key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    assert key_of_request(pem) == digest(key)
+
+
+def digest(key: Key) -> str:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return hashlib.sha256(key.public_key().public_bytes(serialization.Encoding.DER, form)).hexdigest()
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_the_key_in_a_certificate_is_known_by_the_same_digest(kind: str) -> None:
+    key, issuer = KEYS[kind](), KEYS["P-256"]()
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "greentill-PI0001")]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somebody")]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(issuer, hashes.SHA256())
     )
+    assert key_of_certificate(made.public_bytes(serialization.Encoding.PEM).decode()) == digest(key)
+
+
+def test_what_is_no_certificate_has_no_key() -> None:
+    for text in ("", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"):
+        with pytest.raises(ValueError, match=r"."):
+            key_of_certificate(text)
 
 
 def wrapped(der: bytes) -> str:
@@ -57,7 +85,7 @@ def wrapped(der: bytes) -> str:
 )
 def test_what_is_no_request_has_no_key(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        public_key(text)
+        key_of_request(text)
 
 
 def test_a_request_that_is_cut_off_anywhere_before_its_key_ends_has_no_key() -> None:
@@ -67,4 +95,4 @@ def test_a_request_that_is_cut_off_anywhere_before_its_key_ends_has_no_key() -> 
     der = made.public_bytes(serialization.Encoding.DER)
     for length in range(len(der)):
         with pytest.raises(ValueError, match=r"."):
-            public_key(wrapped(der[:length]))
+            key_of_request(wrapped(der[:length]))

@@ -221,7 +221,17 @@ def test_two_people_who_change_a_till_at_once_do_not_mix(life: Life) -> None:
     row = fleet.till(SERIAL)
     move(fleet, row, Destination(stage="prod"))
     with pytest.raises(ProvisioningError, match="changed by somebody else"):
-        revoke(fleet, row, "stolen")
+        move(fleet, row, Destination(store="ST-406"))
+    assert (life.row()["stage"], life.row()["store"]) == ("prod", "ST-367")
+
+
+def test_a_till_that_is_revoked_is_revoked_whatever_somebody_else_has_just_changed(life: Life) -> None:
+    fleet = life.fleet()
+    row = fleet.till(SERIAL)
+    move(fleet, row, Destination(stage="prod"))
+    revoke(fleet, row, "stolen")
+    assert (life.row()["state"], life.row()["stage"]) == ("revoked", "prod")
+    assert life.left_certificates() == set()
 
 
 def test_decommissioning_can_be_cut_off_anywhere_and_leaves_the_row_alone(life: Life) -> None:
@@ -296,7 +306,8 @@ def test_replacing_can_be_cut_off_anywhere_and_no_claim_is_left_that_the_row_doe
             replace(fleet, maker(life, fleet), fleet.till(SERIAL), tmp_path / "kit", "card died")
         finally:
             row = life.row()
-            known = {row["claim_certificate_id"], *row.get("loose_claim_ids", [])}
+            begun = (*row.get("loose_claim_ids", []), *row.get("closing_claim_ids", []))
+            known = {row["claim_certificate_id"], *begun}
             assert claims_with_rights(life) <= known
 
     assert cut_off_everywhere(life, new_card) > 10
@@ -363,7 +374,7 @@ def test_a_revoked_till_comes_back_with_a_new_card_only(life: Life, tmp_path: Pa
     revoke(fleet, fleet.till(SERIAL), "stolen")
     table = life.account.table
     with pytest.raises(orders.NotRotatableError, match="only a provisioned till can rotate"):
-        orders.order(table, None, THING, by="tester")
+        orders.order(table, fleet.shadow, THING, by="tester")
     replace(fleet, maker(life, fleet), fleet.till(SERIAL), tmp_path / "kit", "found again")
     assert life.row()["state"] == "pending"
 

@@ -17,7 +17,7 @@ from twin.cloud.greengrass.devices import CoreDevices
 from twin.cloud.greengrass.jobs import NamespacedJobs
 from twin.cloud.greengrass.service import Greengrass
 from twin.cloud.iot import certificates as certificate_dates
-from twin.cloud.iot import handler, mqtt, policy, provisioning, rules
+from twin.cloud.iot import handler, keep_alive, mqtt, policy, provisioning, rules
 from twin.cloud.iot.credentials import CredentialsEndpoint
 from twin.cloud.iot.https import HttpsListener
 from twin.cloud.iot.role_alias import RoleAliases
@@ -54,6 +54,7 @@ def extend(configuration: Settings) -> HttpsListener:
     jobs.install()
     broker.install(jobs, devices)
     mqtt.install(configuration)
+    keep_alive.install()
     handler.install_endpoints()
     emulator.SERVICE_HANDLERS["greengrass"] = greengrass.handle
     emulator.SERVICE_HANDLERS["iot"] = handler.wrap(emulator.SERVICE_HANDLERS["iot"], role_aliases)

@@ -11,6 +11,7 @@ GONE = frozenset({"ResourceNotFoundException", "NotFoundException"})
 # The registry of things is eventually consistent: what was just detached may still count as attached.
 FOR_NOW = frozenset(
     {
+        "CertificateStateException",
         "ConflictException",
         "ConflictingResourceUpdateException",
         "DeleteConflictException",

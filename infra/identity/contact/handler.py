@@ -1,7 +1,8 @@
 """Called when a till connects: the first time with a certificate of its own closes its claim.
 
 From then on that certificate is the till's only one: the claim's and all others are retired. A call that
-fails half-way is repeated by Lambda, by the till's next connection, or by the function `claims`.
+fails half-way is repeated by Lambda, by the till's next connection, or by the function `claims`. A till that
+was moved while it provisioned has come into the group of the stage it was in before; it is put right here.
 """
 
 import os
@@ -14,6 +15,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from infra.identity.certificates import Retirement, keep_only
+from infra.identity.groups import once, settle_groups, stage_of
 from infra.names import Names
 
 # A nucleus with many subscriptions connects again as <thing>#2.
@@ -28,7 +30,14 @@ def handle(event: Mapping[str, Any], _context: object) -> None:
         table = boto3.resource("dynamodb").Table(os.environ["REGISTRY_TABLE"])
         row = close_claim(table, client["thing"], str(certificate), datetime.now(UTC))
         if row:
-            keep_only(table, Retirement(boto3.client("iot"), names), row, str(certificate))
+            iot = boto3.client("iot")
+            settle_groups(iot, names, client["thing"], lambda: _stage(table, client["thing"]), once)
+            keep_only(table, Retirement(iot, names), row, str(certificate))
+
+
+def _stage(table: Any, thing: str) -> str | None:
+    row = table.get_item(Key={"thing": thing}, ConsistentRead=True).get("Item")
+    return stage_of(str(row["state"]), str(row["stage"])) if row else None
 
 
 def close_claim(table: Any, thing: str, certificate_id: str, now: datetime) -> Mapping[str, Any] | None:

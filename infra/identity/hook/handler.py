@@ -69,7 +69,7 @@ def admitted_row(table: Any, thing: str, event: Mapping[str, Any], *, now: int) 
         raise RefusedError("the claim has expired")
     if len(row.get("certificate_ids", [])) >= MOST_TRIES:
         raise RefusedError(f"the kit was used {MOST_TRIES} times and its till was never heard from")
-    _note_certificate(table, thing, event)
+    _note_certificate(table, row, event)
     return row
 
 
@@ -83,20 +83,23 @@ def _check_request(event: Mapping[str, Any]) -> None:
         raise RefusedError("the request did not come with a claim")
 
 
-def _note_certificate(table: Any, thing: str, event: Mapping[str, Any]) -> None:
-    """Remember the certificate, unless the row has changed since it was read."""
+def _note_certificate(table: Any, row: Mapping[str, Any], event: Mapping[str, Any]) -> None:
+    """Remember the certificate, unless what is answered from the row has changed since it was read."""
     try:
         table.update_item(
-            Key={"thing": thing},
+            Key={"thing": row["thing"]},
             UpdateExpression="SET certificate_ids ="
             " list_append(if_not_exists(certificate_ids, :none), :this)",
-            ConditionExpression="#state = :pending AND claim_certificate_id = :claim",
-            ExpressionAttributeNames={"#state": "state"},
+            ConditionExpression="#state = :pending AND claim_certificate_id = :claim"
+            " AND stage = :stage AND #store = :store",
+            ExpressionAttributeNames={"#state": "state", "#store": "store"},
             ExpressionAttributeValues={
                 ":none": [],
                 ":this": [event["certificateId"]],
                 ":pending": "pending",
                 ":claim": event["claimCertificateId"],
+                ":stage": row["stage"],
+                ":store": row["store"],
             },
         )
     except ClientError as error:
