@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import random
 import tempfile
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +30,41 @@ from tests.sync.conftest import aws, proxy  # noqa: F401 - fixtures
 from tests.sync.test_sync_faults import FAULTS
 
 DAY = 86_400
+STEPS = 30  # in a life, at most
+LIVES_AT_ONCE = 20  # between two looks at the time
+MOST_LIVES = 200
+BUDGET_SECONDS = 600.0
+CLOUD = {
+    "pass": "answers as it should",
+    "break": "connection breaks before it heard anything",
+    "lose": "answer lost",
+    "twice": "request repeated by the network",
+    "some": "half of a batch left unprocessed",
+    "portal": "a portal's page instead of an answer",
+    "throttle": "throttled",
+    "broken": "internal error",
+}
+MUST_HAPPEN = {
+    *(f"cloud: {what}" for what in CLOUD.values()),
+    *("sale recorded", "sale repeated, the same receipt", "refund recorded", "crash", "power cut", "restart"),
+    *("refund refused, nothing is left of the sale", "no answer from a till that ended"),
+    *("refused while the disk fails", "records dropped by retention", "old image of the card restored"),
+    *("clock put back", "clock put right or forward", "cable pulled", "cable put back"),
+    *("sync restarted", "sync restarted, its state lost", "sync's state torn"),
+}
 
 
 class TillAgainstModel(RuleBasedStateMachine):
     """Each rule leaves the till up; what was told must be in its ledger, and in the end in the cloud."""
 
-    def __init__(self, zygote: Zygote, cloud: Any, line: proxies.FaultyProxy) -> None:
+    def __init__(
+        self, zygote: Zygote, cloud: Any, line: proxies.FaultyProxy, happened: Counter[str] | None = None
+    ) -> None:
         super().__init__()
         line.always, line.faults = None, []
-        self.world = World(Path(tempfile.mkdtemp(prefix="greentill-model-")), zygote, cloud, line)
+        self.happened = Counter[str]() if happened is None else happened
+        folder = Path(tempfile.mkdtemp(prefix="greentill-model-"))
+        self.world = World(folder, zygote, cloud, line, self.happened)
         self.refunds = can_refund(self.world.pos)
         self.image: Path | None = None
         self.restored = False
@@ -79,16 +107,19 @@ class TillAgainstModel(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
+        self.happened["crash"] += 1
         self.world.pos.kill()
         self._up()
 
     @rule(seed=st.integers(0, 1 << 32))
     def cut_the_power(self, seed: int) -> None:
+        self.happened["power cut"] += 1
         self.world.power_cut(random.Random(seed))  # noqa: S311 - what the cut takes
         self._up()
 
     @rule(keep_image=st.booleans())
     def stop_and_start(self, keep_image: bool) -> None:
+        self.happened["restart"] += 1
         assert self.world.pos.stop() == 0
         if keep_image:
             self.image = self.world.card_image()
@@ -98,6 +129,7 @@ class TillAgainstModel(RuleBasedStateMachine):
     @rule()
     def restore_an_old_image_of_the_card(self) -> None:
         assert self.image is not None
+        self.happened["old image of the card restored"] += 1
         self.world.settle(restored=self.restored)
         assert self.world.pos.stop() == 0
         self.world.restore(self.image)
@@ -119,6 +151,7 @@ class TillAgainstModel(RuleBasedStateMachine):
 
     @rule(days=st.sampled_from([-400, -1, 0, 1, 2]))
     def move_the_clock(self, days: int) -> None:
+        self.happened["clock put back" if days < 0 else "clock put right or forward"] += 1
         self.world.control.move_clock((self.days + days) * DAY)
 
     @rule(aggregator_lags=st.integers(0, 12))
@@ -130,10 +163,21 @@ class TillAgainstModel(RuleBasedStateMachine):
 
     @rule(names=st.lists(st.sampled_from(sorted(FAULTS)), max_size=6))
     def the_cloud_will_fail(self, names: list[str]) -> None:
-        self.world.proxy.faults = [FAULTS[name] for name in names]
+        self.world.proxy.faults = [self._counted(name) for name in names]
+
+    def _counted(self, name: str) -> proxies.Fault:
+        def fault(request: proxies.Request, forward: proxies.Forward) -> proxies.Answer | None:
+            if name != "some" or request.operation == "BatchWriteItem":
+                self.happened[f"cloud: {CLOUD[name]}"] += 1
+            return FAULTS[name](request, forward)
+
+        return fault
 
     @rule(cut=st.booleans())
     def pull_or_put_back_the_cable(self, cut: bool) -> None:
+        was_cut = self.world.proxy.always is not None
+        if cut != was_cut:
+            self.happened["cable pulled" if cut else "cable put back"] += 1
         self.world.proxy.always = proxies.breaks if cut else None
 
     @rule(count=st.integers(1, 6))
@@ -142,10 +186,12 @@ class TillAgainstModel(RuleBasedStateMachine):
 
     @rule(losing_state=st.booleans())
     def restart_sync(self, losing_state: bool) -> None:
+        self.happened["sync restarted, its state lost" if losing_state else "sync restarted"] += 1
         self.world.sync.restart(losing_state=losing_state)
 
     @rule(pages=st.integers(0, 3), rest=st.integers(0, 4_095))
     def tear_the_state_of_sync(self, pages: int, rest: int) -> None:
+        self.happened["sync's state torn"] += 1
         self.world.tear_state(pages * 4_096 + rest)
 
     @invariant()
@@ -159,19 +205,15 @@ class TillAgainstModel(RuleBasedStateMachine):
             self.world.close()
 
 
-def run(
-    zygote: Zygote, cloud: Any, line: proxies.FaultyProxy, *, examples: int, steps: int, seeded: bool
-) -> None:
-    bounds = settings(
-        max_examples=examples,
+def bounds(*, lives: int, steps: int, seeded: bool) -> settings:
+    return settings(
+        max_examples=lives,
         stateful_step_count=steps,
         deadline=None,
         derandomize=seeded,
         print_blob=True,
         suppress_health_check=list(HealthCheck),
     )
-    made: Any = lambda: TillAgainstModel(zygote, cloud, line)  # noqa: E731 - Hypothesis calls it as a class
-    run_state_machine_as_test(made, settings=bounds)
 
 
 def test_a_till_keeps_to_a_plain_model_of_it_whatever_happens(
@@ -179,7 +221,8 @@ def test_a_till_keeps_to_a_plain_model_of_it_whatever_happens(
     aws: Any,  # noqa: F811 - the fixture
     proxy: proxies.FaultyProxy,  # noqa: F811 - the fixture
 ) -> None:
-    run(zygote, aws, proxy, examples=6, steps=25, seeded=True)
+    made: Any = lambda: TillAgainstModel(zygote, aws, proxy)  # noqa: E731 - Hypothesis calls it as a class
+    run_state_machine_as_test(made, settings=bounds(lives=6, steps=25, seeded=True))
 
 
 def test_a_till_that_grows_old_whose_parts_fall_behind_and_tear_keeps_to_the_model(
@@ -212,11 +255,44 @@ def test_a_till_that_grows_old_whose_parts_fall_behind_and_tear_keeps_to_the_mod
         life.teardown()
 
 
+class Lives:
+    """Makes machines, each one life, and counts them."""
+
+    def __init__(self, zygote: Zygote, cloud: Any, line: proxies.FaultyProxy) -> None:
+        self._world = (zygote, cloud, line)
+        self.made = 0
+        self.happened: Counter[str] = Counter()
+
+    def __call__(self) -> TillAgainstModel:
+        self.made += 1
+        return TillAgainstModel(*self._world, self.happened)
+
+    def missing(self) -> set[str]:
+        return {what for what in MUST_HAPPEN if not self.happened[what]}
+
+    def told(self, seconds: float) -> str:
+        counts = [f"{count:7} {what}" for what, count in sorted(self.happened.items())]
+        return "\n".join([f"{self.made} lives in {seconds:.0f} s:", *counts])
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_a_till_keeps_to_a_plain_model_of_it_in_two_hundred_lives(
+def test_a_till_keeps_to_a_plain_model_of_it_through_a_long_row_of_lives(
     zygote: Zygote,
     aws: Any,  # noqa: F811 - the fixture
     proxy: proxies.FaultyProxy,  # noqa: F811 - the fixture
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    run(zygote, aws, proxy, examples=200, steps=40, seeded=False)
+    """Ends after MOST_LIVES, or sooner once BUDGET_SECONDS are over and everything has come about."""
+    lives: Any = Lives(zygote, aws, proxy)
+    begun = time.monotonic()
+    chosen = bounds(lives=LIVES_AT_ONCE, steps=STEPS, seeded=False)
+    while lives.made < MOST_LIVES or lives.missing():
+        if time.monotonic() - begun > BUDGET_SECONDS and not lives.missing():
+            break
+        run_state_machine_as_test(
+            lives, settings=chosen
+        )  # one that fails is shrunk, and printed as a program
+    with capsys.disabled():
+        print(f"\n{lives.told(time.monotonic() - begun)}\n{chosen}")  # noqa: T201 - what the run is worth
+    assert not lives.missing()

@@ -26,6 +26,11 @@ from tests.sync.faulty_proxy import FaultyProxy
 from tests.sync.till import Till, make_till
 
 KEPT_RECORDS = 4
+SETTINGS = {
+    "retention_check_seconds": 0.05,
+    "assignment_poll_seconds": 0.01,
+    "ballast_bytes": 65_536,  # the usual 64 MB would be read for each power cut
+}
 PATIENCE = 120.0  # seconds
 LEDGER = ("ledger.db", "ledger.db-wal", "ledger.db-shm")
 
@@ -44,10 +49,13 @@ class Owed:
 class World:
     """One till: pos as a process on a recorded disk, sync step by step, the cloud behind a faulty proxy."""
 
-    def __init__(self, folder: Path, zygote: Zygote, aws: Any, proxy: FaultyProxy) -> None:
-        self.folder, self.proxy = folder, proxy
+    def __init__(
+        self, folder: Path, zygote: Zygote, aws: Any, proxy: FaultyProxy, happened: Counter[str]
+    ) -> None:
+        """`happened` counts what came about, rather than what was tried."""
+        self.folder, self.proxy, self.happened = folder, proxy, happened
         proxy.seen.clear()
-        self.pos = FaultyPos(folder, zygote, retention_check_seconds=0.05)
+        self.pos = FaultyPos(folder, zygote, **SETTINGS)
         self.control = disk.Control(folder / "control")
         self.owed = Owed()
         self._starts = 0
@@ -75,19 +83,26 @@ class World:
         try:
             answer = self.pos.client.post(path, json=body)
         except httpx.TransportError:
+            self.happened["no answer from a till that ended"] += 1
             assert self.pos.process is not None
             self.pos.process.wait(timeout=120)
             self.pos.kill()
             return
         if answer.status_code == 503:
+            self.happened["refused while the disk fails"] += 1
             return
         if refusal is not None and sale_id not in self.recorded():
             assert answer.json()["error"]["code"] == refusal, answer.text
             owed.doubtful.discard(sale_id)
+            self.happened["refund refused, nothing is left of the sale"] += 1
             return
         assert answer.status_code in (200, 201), answer.text
         assert known is None or (answer.status_code, answer.json()["hash"]) == (200, known)
         owed.told[sale_id] = answer.json()["hash"]
+        kind = path.rpartition("/")[2].removesuffix("s")
+        self.happened[
+            f"{kind} recorded" if answer.status_code == 201 else f"{kind} repeated, the same receipt"
+        ] += 1
         owed.doubtful.discard(sale_id)
 
     def power_cut(self, chance: random.Random) -> None:
@@ -156,6 +171,7 @@ class World:
         due = [one for one in found if (one["epoch"], one["seq"]) <= upto]
         while due and not due[-1]["clock_synchronized"]:
             due.pop()
+        self.happened["records dropped by retention"] += len(due)
         self._until_the_oldest_is(found[len(due)])
 
     def _until_the_oldest_is(self, wanted: dict[str, Any]) -> None:

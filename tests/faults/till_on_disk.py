@@ -22,6 +22,8 @@ from tests.pos.pos_process import Pos, sale
 class FaultyPos(Pos):
     """A till forked from a zygote, so that hundreds of starts are cheap."""
 
+    look_again_seconds = 0.01
+
     def __init__(self, folder: Path, zygote: Zygote, **configuration: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         super().__init__(folder, **configuration)

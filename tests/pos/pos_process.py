@@ -54,6 +54,8 @@ def sale(**changes: Any) -> dict[str, Any]:
 class Pos:
     """Starts, kills and asks one till; its data folder outlives its process."""
 
+    look_again_seconds = 0.05
+
     def __init__(self, folder: Path, **configuration: Any) -> None:
         self.folder = folder
         self.data = folder / "data"
@@ -109,7 +111,7 @@ class Pos:
                     return
             except httpx.TransportError:
                 pass
-            time.sleep(0.05)
+            time.sleep(self.look_again_seconds)
         raise AssertionError(f"pos is not {status}: {self.log()}")
 
     def log(self) -> str:

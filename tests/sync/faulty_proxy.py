@@ -118,6 +118,12 @@ def loses_the_answer(request: Request, forward: Forward) -> Answer | None:
     return None
 
 
+def happens_twice(request: Request, forward: Forward) -> Answer | None:
+    """As with a request that the network repeats: it is carried out twice, the second answer is heard."""
+    forward(request)
+    return forward(request)
+
+
 def hangs(seconds: float) -> Fault:
     """The connection is taken, and nothing more comes of it for a while."""
 

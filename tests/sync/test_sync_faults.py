@@ -192,6 +192,7 @@ FAULTS = {
     "pass": proxies.passes,
     "break": proxies.breaks,
     "lose": proxies.loses_the_answer,
+    "twice": proxies.happens_twice,
     "some": proxies.leaves_some_unprocessed,
     "portal": proxies.shows_a_portal,
     "throttle": proxies.refuses("ThrottlingException"),

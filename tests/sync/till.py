@@ -7,6 +7,7 @@ import json
 import uuid
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class Till:
     def client(self, service: str) -> Any:
         assert self.aws is not None
         host, port = self.aws.get_host_and_port()
-        return boto3.client(service, region_name=REGION, endpoint_url=f"http://{host}:{port}")
+        return _client(service, f"http://{host}:{port}")
 
     def items(self) -> list[dict[str, Any]]:
         pages = (
@@ -125,6 +126,12 @@ class Till:
     def everything_is_there_once(self) -> None:
         assert self.in_table() == self.rung_up()
         assert self.in_bucket() == self.rung_up()
+
+
+@cache
+def _client(service: str, endpoint: str) -> Any:
+    """One for all: making a client takes longer than most of what is asked with it."""
+    return boto3.client(service, region_name=REGION, endpoint_url=endpoint)
 
 
 def make_till(aws: ThreadedMotoServer | None, folder: Path, **settings: Any) -> Till:
