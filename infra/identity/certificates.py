@@ -46,14 +46,15 @@ class Retirement:
     def _try_to_end(self, certificate_id: str, policy: str, thing: str | None) -> None:
         """Deactivated first, so that its owner is off at once; AWS IoT deletes only what nothing holds."""
         arn = self._names.arn("iot", f"cert/{certificate_id}")
-        _unless_gone(lambda: self._iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE"))
-        _unless_gone(lambda: self._iot.detach_policy(policyName=policy, target=arn))
+        unless_gone(lambda: self._iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE"))
+        unless_gone(lambda: self._iot.detach_policy(policyName=policy, target=arn))
         if thing:
-            _unless_gone(lambda: self._iot.detach_thing_principal(thingName=thing, principal=arn))
-        _unless_gone(lambda: self._iot.delete_certificate(certificateId=certificate_id))
+            unless_gone(lambda: self._iot.detach_thing_principal(thingName=thing, principal=arn))
+        unless_gone(lambda: self._iot.delete_certificate(certificateId=certificate_id))
 
 
-def _unless_gone(step: Callable[[], Any]) -> None:
+def unless_gone(step: Callable[[], Any]) -> None:
+    """Do what needs no doing where what it is about is gone."""
     try:
         step()
     except ClientError as error:

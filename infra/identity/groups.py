@@ -26,8 +26,9 @@ def stage_of(state: str, stage: str) -> str | None:
     """The stage in whose group a till with such a row belongs; None where it is to be in none.
 
     One that is to provision joins its group by that: joining anew gives a new card the stage's deployment.
+    One that is revoked can't hear of a deployment.
     """
-    return stage if state in ("provisioned", "revoked") else None
+    return stage if state == "provisioned" else None
 
 
 def settle_groups(

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.identity.certificates import GONE
+from infra.identity.certificates import GONE, unless_gone
 
 SHADOW = "certificate"
 UNDER_WAY = ("wanted", "signed")
@@ -89,15 +89,14 @@ class Shadow:
         return state if isinstance(state, Mapping) else {}
 
     def _remove(self, thing: str) -> None:
-        try:
-            self._data.delete_thing_shadow(thingName=thing, shadowName=SHADOW)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != GONE:
-                raise
+        unless_gone(lambda: self._data.delete_thing_shadow(thingName=thing, shadowName=SHADOW))
 
     def _write(self, thing: str, **sections: Mapping[str, Any]) -> None:
-        payload = json.dumps({"state": {name: dict(section) for name, section in sections.items()}})
-        self._data.update_thing_shadow(thingName=thing, shadowName=SHADOW, payload=payload.encode())
+        """Where the thing is gone by now, so is its shadow, or nearly: the next look sees it."""
+        payload = json.dumps({"state": {name: dict(section) for name, section in sections.items()}}).encode()
+        unless_gone(
+            lambda: self._data.update_thing_shadow(thingName=thing, shadowName=SHADOW, payload=payload)
+        )
 
 
 def _section(state: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
