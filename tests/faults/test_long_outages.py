@@ -129,8 +129,11 @@ async def sell_offline(shop: Shop, chosen: list[Basket], *, sales: int, hours: i
     return entries
 
 
-def held_against(found: list[dict[str, Any]], entries: list[Entry], hours: int) -> None:
-    """What the till has written while it was alone: every sale once, in days that never go back."""
+def held_against(found: list[dict[str, Any]], entries: list[Entry], hours: int) -> Counter[str]:
+    """What the till has written while it was alone: every sale once, in days that never go back.
+
+    Returns how many records each business date has.
+    """
     assert record.first_break(found) is None
     sold = [one for one in found if one["kind"] == "sale"]
     assert Counter(one["sale_id"] for one in sold) == Counter(entry.sale_id for entry in entries)
@@ -149,6 +152,7 @@ def held_against(found: list[dict[str, Any]], entries: list[Entry], hours: int) 
         assert all(one["business_date"] > close["body"]["business_date"] for one in later)
     first, last = (date.fromisoformat(day) for day in (days[0], days[-1]))
     assert (last - first).days >= hours // CLOSED_EVERY
+    return Counter(days)
 
 
 def outage(shop: Shop, chosen: list[Basket], *, sales: int, hours: int) -> None:
@@ -159,16 +163,15 @@ def outage(shop: Shop, chosen: list[Basket], *, sales: int, hours: int) -> None:
     shop.line.cut()
     entries = asyncio.run(sell_offline(shop, chosen, sales=sales, hours=hours))
     shop.control.move_clock(0)
-    found = shop.records()
-    held_against(found, entries, hours)
+    written = held_against(shop.records(), entries, hours)
     health = shop.till.health()
-    assert health["backlog"] == len(found) - 1
+    assert health["backlog"] == written.total() - 1
     assert health["oldest_undelivered_seconds"] > (hours - 1) * HOUR
     assert reconcile(shop.account.cloud()).tills[0].sales_in_table == 0
     shop.line.restore()
     shop.till.until_delivered(PATIENCE)
-    all_there(shop, entries, len(found))
-    assert dates_in_bucket(shop) == {one["business_date"] for one in found}
+    all_there(shop, entries, written.total())
+    assert dates_in_bucket(shop) == set(written)
 
 
 def all_there(shop: Shop, entries: list[Entry], records: int) -> None:
