@@ -25,7 +25,7 @@ from tests.release.conftest import build_in, clone
 from twin.machines import Machine, reclaim
 from twin.machines.arm64 import BUNDLE, SUITES, boot_cleanly, ensure_arm64_root
 
-pytestmark = [pytest.mark.slow, pytest.mark.machine, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.slow, pytest.mark.machine, pytest.mark.timeout(7200)]
 LAUNCHER = Path(__file__).resolve().parents[2] / "edge_components" / "launcher.py"
 PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
 TEN = (
