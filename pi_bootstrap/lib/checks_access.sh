@@ -2,7 +2,7 @@
 # Who may do what: users, groups, sudo, owners and modes. Most of what ends as Errno 13 begins here.
 
 check_accounts() {
-  local home number=()
+  local home number=() printer=()
   if ! getent group ggc_group >/dev/null; then
     # what ggc_user has made carries the number of the group that was
     if getent passwd ggc_user >/dev/null && ! getent group "$(id -g ggc_user)" >/dev/null; then
@@ -11,18 +11,25 @@ check_accounts() {
     safe group-missing "group ggc_group is missing, as which components run" \
       groupadd --system "${number[@]}" ggc_group
   fi
+  if getent group lp >/dev/null; then
+    printer=(--groups lp) # for a receipt printer on a cable
+  fi
   if ! getent passwd ggc_user >/dev/null; then
     safe user-missing "user ggc_user is missing, as whom components run" \
-      useradd --system --create-home --gid ggc_group ggc_user
+      useradd --system --create-home --gid ggc_group "${printer[@]}" ggc_user
   fi
   has_account || return 0
   if ! in_group ggc_user; then
     safe user-group "ggc_user is not in ggc_group" usermod --append --groups ggc_group ggc_user
   fi
+  if getent group lp >/dev/null && ! in_group ggc_user lp; then
+    safe printer-group "ggc_user is not in lp, so a receipt printer on a cable is closed to the till" \
+      usermod --append --groups lp ggc_user
+  fi
   home=$(getent passwd ggc_user | cut -d: -f6)
   if [[ -z $home || $home == / || $home == /nonexistent ]]; then
     unsafe home-missing "ggc_user was made without a home, in which pip and others write" \
-      "sudo systemctl stop greengrass && sudo usermod --home /home/ggc_user ggc_user && sudo pi_bootstrap.sh repair"
+      "sudo systemctl stop greengrass && sudo usermod --home /home/ggc_user ggc_user && $(ours repair)"
   elif [[ ! -d $home ]]; then
     safe home-missing "the home of ggc_user, $home, is missing, in which pip and others write" \
       install -d -o ggc_user -g ggc_group -m 700 "$home"
@@ -32,7 +39,7 @@ check_accounts() {
 }
 
 has_account() { getent passwd ggc_user >/dev/null && getent group ggc_group >/dev/null; }
-in_group() { id -nG "$1" | tr ' ' '\n' | grep -qx ggc_group; }
+in_group() { id -nG "$1" | tr ' ' '\n' | grep -qx "${2:-ggc_group}"; } # USER [GROUP]
 
 # Groups are given to a session when it begins: in the database is not yet in the session.
 check_operator() {
@@ -115,7 +122,7 @@ check_state() {
   fi
   if [[ -n $(find "$STATE_DIR" -xdev -user ggc_user ! -type l ! -perm -u+rw -print -quit) ]]; then
     safe_through state-mode "something in $STATE_DIR can't be read or written by ggc_user, who owns it" \
-      "sudo ./pi_bootstrap.sh repair" hand_over keep "$STATE_DIR"
+      "$(ours repair)" hand_over keep "$STATE_DIR"
   fi
 }
 
@@ -127,7 +134,7 @@ check_given_back() {
   other=$(find "$folder" -xdev ! -user ggc_user -print -quit)
   if [[ -n $other ]]; then
     safe_through "$code" "$other belongs to $(stat -c %U "$other") instead of ggc_user, and may not be the only one" \
-      "sudo ./pi_bootstrap.sh repair" hand_over owner "$folder"
+      "$(ours repair)" hand_over owner "$folder"
   fi
 }
 
@@ -162,7 +169,7 @@ check_artifacts() {
   for folder in "$GREENGRASS_ROOT"/packages/artifacts{,-unarchived}/com."${FLEET:-greentill}".*; do
     if [[ -d $folder && -n $(as_component find "$folder" ! -readable -print -quit 2>&1) ]]; then
       safe_through artifact-mode "something in $folder can't be read by ggc_user" \
-        "sudo ./pi_bootstrap.sh repair" hand_over read "$folder"
+        "$(ours repair)" hand_over read "$folder"
     fi
   done
 }

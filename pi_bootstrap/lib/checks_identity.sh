@@ -6,19 +6,19 @@ WARN_SECONDS=$((30 * 24 * 3600))
 # The flavour says where the nucleus keeps its identity; it is sourced only while nobody but root can change it.
 check_settings() {
   if ! has_till; then
-    unsafe not-installed "this machine is not a till yet" "sudo ./pi_bootstrap.sh --kit DIR"
+    unsafe not-installed "this machine is not a till yet" "$(ours --kit "$(its_kit)")"
     return 0
   fi
   if [[ ! -f $ETC_DIR/till.conf ]] || ! (read_settings "$ETC_DIR/till.conf") >/dev/null 2>&1; then
-    unsafe settings-damaged "$ETC_DIR/till.conf is missing or not whole" "sudo ./pi_bootstrap.sh --kit DIR, with the till's own kit"
+    unsafe settings-damaged "$ETC_DIR/till.conf is missing or not whole" "$(ours --kit "$(its_kit)"), with the till's own kit"
     return 0
   fi
   read_settings "$ETC_DIR/till.conf"
   if [[ ! -f $ETC_DIR/flavour.sh ]]; then
-    unsafe settings-damaged "$ETC_DIR/flavour.sh is missing" "sudo ./pi_bootstrap.sh --kit DIR, with the till's own kit"
+    unsafe settings-damaged "$ETC_DIR/flavour.sh is missing" "$(ours --kit "$(its_kit)"), with the till's own kit"
   elif [[ $(stat -c %U "$ETC_DIR/flavour.sh") != root || $((8#$(stat -c %a "$ETC_DIR/flavour.sh") & 8#22)) -ne 0 ]]; then
     unsafe settings-writable "$ETC_DIR/flavour.sh, which runs as root, can be changed by others" \
-      "sudo ./pi_bootstrap.sh --kit DIR, with the till's own kit, after: sudo rm $ETC_DIR/flavour.sh"
+      "sudo rm $(quoted "$ETC_DIR/flavour.sh") && $(ours --kit "$(its_kit)"), with the till's own kit"
   else
     # shellcheck source=/dev/null
     source "$ETC_DIR/flavour.sh"
@@ -38,7 +38,7 @@ till_private_key() {
 check_identity() {
   local certificate key shown
   if declare -F flavour_provisioned >/dev/null && ! flavour_provisioned; then
-    unsafe not-provisioned "the till has no identity of its own yet" "sudo ./pi_bootstrap.sh --kit DIR"
+    unsafe not-provisioned "the till has no identity of its own yet" "$(ours --kit "$(its_kit)")"
     return 0
   fi
   certificate=$(till_certificate)
@@ -48,17 +48,17 @@ check_identity() {
     check_validity "$shown"
   else
     unsafe certificate-missing "the till's certificate $certificate is missing or can't be read" \
-      "greentill till replace (on the engineer's machine), then sudo ./pi_bootstrap.sh --kit DIR with the new kit"
+      "greentill till replace (on the engineer's machine), then $(ours --kit DIR) with the new kit"
   fi
   if [[ ! -s $key ]]; then
     unsafe key-missing "the till's private key $key is missing" \
-      "greentill till replace (on the engineer's machine), then sudo ./pi_bootstrap.sh --kit DIR with the new kit"
+      "greentill till replace (on the engineer's machine), then $(ours --kit DIR) with the new kit"
     return 0
   fi
   check_key_mode "$key"
   if [[ -n $shown && $shown != *"$(openssl pkey -in "$key" -pubout 2>/dev/null || echo unreadable)"* ]]; then
     unsafe key-mismatch "$key does not belong to $certificate" \
-      "greentill till replace (on the engineer's machine), then sudo ./pi_bootstrap.sh --kit DIR with the new kit"
+      "greentill till replace (on the engineer's machine), then $(ours --kit DIR) with the new kit"
   fi
 }
 

@@ -54,15 +54,26 @@ check_noexec() {
   done
 }
 
-# Files can't be younger than now; the newest that this machine writes anyway tells the last time known.
+# Files can't be younger than now; the newest that this machine writes anyway tells the last time known. What a
+# component may have dated is looked at, but nobody is told to set the clock by it.
 check_clock() {
-  local known
-  known=$(stat -c %Y "$STATE_DIR"/ledger.db* "$ETC_DIR/till.conf" "$GREENGRASS_ROOT"/logs/*.log /etc/fake-hwclock.data \
-    /var/lib/systemd/timesync/clock 2>/dev/null | sort -n | tail -n 1)
-  if [[ $(($(date +%s) + CLOCK_SLACK_SECONDS)) -lt ${known:-0} ]]; then
+  local now known ledger
+  now=$(($(date +%s) + CLOCK_SLACK_SECONDS))
+  known=$(newest_of_the_system "$ETC_DIR/till.conf" "$GREENGRASS_ROOT"/logs/*.log /etc/fake-hwclock.data \
+    /var/lib/systemd/timesync/clock) || true
+  ledger=$(stat -c %Y "$STATE_DIR"/ledger.db* 2>/dev/null | sort -n | tail -n 1) || true
+  if [[ $now -lt ${known:-0} ]]; then
     unsafe clock-behind "the clock says $(date -u +%FT%TZ), but this till wrote at $(date -u -d "@$known" +%FT%TZ)" \
       "sudo timedatectl set-ntp true, or without a network: sudo date -u -s $(date -u -d "@$known" +%FT%TZ)"
+  elif [[ $now -lt ${ledger:-0} ]]; then
+    unsafe clock-behind "the clock says $(date -u +%FT%TZ), but the ledger is from later" \
+      "date, beside a watch; if the clock is behind: sudo timedatectl set-ntp true, or without a network: sudo date -s with the watch's time"
   fi
+}
+
+# When the newest of these files was written, of those that components can't date.
+newest_of_the_system() {
+  stat -c '%U %Y' "$@" 2>/dev/null | sed -n -e 's/^root //p' -e 's/^systemd-timesync //p' | sort -n | tail -n 1
 }
 
 check_network() {

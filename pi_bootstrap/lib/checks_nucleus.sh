@@ -4,7 +4,7 @@
 check_units() {
   local state
   if [[ $(load_state greengrass.service) == not-found ]]; then
-    unsafe unit-missing "greengrass.service is missing, which starts the nucleus" "sudo ./pi_bootstrap.sh --kit DIR"
+    unsafe unit-missing "greengrass.service is missing, which starts the nucleus" "$(ours --kit "$(its_kit)")"
     return 0
   fi
   state=$(systemctl is-enabled greengrass.service 2>/dev/null || true)
@@ -18,7 +18,7 @@ check_units() {
   fi
   if [[ ! -f $UNIT_DIR/greengrass.service.d/greentill.conf ]]; then
     safe_through drop-in-missing "greengrass.service lacks our settings, so it isn't started again for ever" \
-      "sudo ./pi_bootstrap.sh repair" ensure_units
+      "$(ours repair)" ensure_units
   fi
   check_running
 }
@@ -27,7 +27,7 @@ check_units() {
 check_helper() {
   if [[ ! -x $HELPER_DIR/greentill-helper || $(load_state greentill-helper.path) == not-found ]]; then
     unsafe helper-missing "the root helper is missing, so components can't ask for what needs root" \
-      "sudo ./pi_bootstrap.sh --kit DIR, with the till's own kit"
+      "$(ours --kit "$(its_kit)"), with the till's own kit"
   elif ! helper_runs; then
     safe_through helper-stopped "the root helper doesn't listen, so components can't ask for what needs root" \
       "sudo systemctl enable --now ${HELPER_STARTED[*]}" start_helper
@@ -55,7 +55,7 @@ check_time_waits() {
     if [[ $(load_state "$wait.service") == loaded &&
     $(systemctl show --property TimeoutStartUSec --value "$wait.service") == infinity ]]; then
       safe_through time-wait-unbounded "$wait.service waits for a time server for ever, and the nucleus with it" \
-        "sudo ./pi_bootstrap.sh repair" ensure_units
+        "$(ours repair)" ensure_units
     fi
   done
 }

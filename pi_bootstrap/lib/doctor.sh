@@ -25,7 +25,7 @@ examine() {
   checks+=(update_files)
   CODES=() MESSAGES=() REMEDIES=() SAFES=()
   for check in "${checks[@]}"; do
-    "check_$check" || unsafe check-failed "it could not be checked: $check" "sudo bash -x ${BASH_SOURCE[0]%/lib/*}/pi_bootstrap.sh doctor"
+    "check_$check" || unsafe check-failed "it could not be checked: $check" "$(ours doctor)"
   done
 }
 
@@ -58,6 +58,18 @@ found() {
   MESSAGES+=("$2")
   REMEDIES+=("$3")
   SAFES+=("$4")
+}
+
+# ours ARGUMENTS: this script, to be pasted anywhere. The copy that every till keeps, where it is there.
+ours() {
+  local script=${HELPER_DIR:-/usr/local/lib/greentill}/bootstrap/pi_bootstrap.sh
+  [[ -x $script ]] || script=${SCRIPT_DIR:-${BASH_SOURCE[0]%/lib/*}}/pi_bootstrap.sh
+  printf 'sudo %s %s' "$(quoted "$script")" "$*"
+}
+
+# The kit that the script was started from or told of; DIR stands for one that it doesn't know.
+its_kit() {
+  if [[ -f ${KIT_DIR:-}/till.conf ]]; then quoted "$KIT_DIR"; else printf 'DIR'; fi
 }
 
 quoted() {

@@ -36,10 +36,23 @@ uninstall() {
   say "left     the packages and the log; the till's registration and certificates in the cloud are untouched"
 }
 
-# Sales that only this card holds are destroyed when somebody says so, never by the way.
+# What only this card holds is destroyed when somebody says so, never by the way.
 check_nothing_is_lost() {
+  [[ $KEEP_LEDGER == no && $DISCARD_SALES == no ]] || return 0
+  check_outbox
+  check_ledger
+}
+
+check_outbox() {
   local left
-  [[ $KEEP_LEDGER == no && $DISCARD_SALES == no && -s $STATE_DIR/ledger.db ]] || return 0
+  left=$(find "$STATE_DIR/outbox" -mindepth 1 -printf x 2>/dev/null | wc -c) || true
+  [[ $left -eq 0 ]] || fatal "$left files in $STATE_DIR/outbox have not reached the cloud: let the till deliver them" \
+    "first, or uninstall --keep-ledger, or destroy them with uninstall --discard-sales."
+}
+
+check_ledger() {
+  local left
+  [[ -s $STATE_DIR/ledger.db ]] || return 0
   left=$(curl --silent --noproxy '*' --max-time 5 "$TILL_URL/v1/health" | sed -n 's/.*"backlog": *\([0-9][0-9]*\).*/\1/p') || true
   [[ $left != 0 ]] || return 0
   fatal "${left:-an unknown number of} records of the ledger have not reached the cloud (unknown while the till is off):" \
@@ -91,9 +104,9 @@ remove_if_empty() {
 remove_state() {
   [[ -d $STATE_DIR ]] || return 0
   if [[ $KEEP_LEDGER == yes ]]; then
-    change "remove everything in $STATE_DIR but the ledger and what has been delivered" \
+    change "remove everything in $STATE_DIR but the ledger, the outbox and what has been delivered" \
       find "$STATE_DIR" -mindepth 1 -maxdepth 1 ! -name 'ledger*' ! -name 'sync.db*' ! -name refused ! -name cursors \
-      -exec rm -rf {} +
+      ! -name outbox -exec rm -rf {} +
   else
     change "remove $STATE_DIR, ledger included" rm -rf "$STATE_DIR"
   fi

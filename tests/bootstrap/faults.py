@@ -50,6 +50,7 @@ UNIT_BACK = (
 ACCESS = [
     Fault("group-missing", "sed -i /^ggc_group:/d /etc/group /etc/gshadow"),
     Fault("user-missing", "userdel ggc_user"),
+    Fault("printer-group", "gpasswd -d ggc_user lp"),
     Fault("home-missing", "rm -rf /home/ggc_user"),
     Fault("home-owner", "chown root /home/ggc_user"),
     Fault("operator-group", "gpasswd -d pi ggc_group"),

@@ -89,9 +89,16 @@ def test_a_till_is_made_kept_and_unmade(machine: Machine, work_dir: Path) -> Non
     refused = said(machine, "uninstall", status=1)
     assert "records of the ledger have not reached the cloud" in refused
     assert out(machine, "systemctl", "is-active", "greengrass") == "active"
+    outbox = "/var/lib/greentill/outbox"
+    machine.run(
+        ["sh", "-c", f"install -d -o ggc_user -g ggc_group {outbox} && echo '{{}}' >{outbox}/told.json"]
+    )
     said(machine, "uninstall", "--keep-ledger")
-    assert out(machine, "ls", "/var/lib/greentill") == "ledger.db"
+    assert out(machine, "ls", "/var/lib/greentill").split() == ["ledger.db", "outbox"]
+    assert out(machine, "ls", outbox) == "told.json"
     assert out(machine, "ls", "/etc/greentill", "/greengrass/v2") == ""
+    refused = said(machine, "uninstall", status=1)
+    assert f"1 files in {outbox} have not reached the cloud" in refused
     said(machine, "uninstall", "--discard-sales")
     assert out(machine, "getent", "passwd", "ggc_user") == ""
     gone = "/var/lib/greentill /home/ggc_user /greengrass /etc/systemd/journald.conf.d"

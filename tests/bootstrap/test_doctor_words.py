@@ -131,3 +131,56 @@ def test_a_till_that_does_not_sell_leads_to_the_log_of_whom_it_waits_for(
     assert finding["code"] == "till-not-selling"
     assert status in finding["message"]
     assert f"/greengrass/v2/logs/com.greentill.{log}.log" in finding["remedy"]
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_remedy_of_ours_names_the_script_by_the_path_that_it_really_has(tmp_path: Path, installed: bool):
+    helper = tmp_path / "helper"
+    script = helper / "bootstrap" / "pi_bootstrap.sh"
+    if installed:
+        script.parent.mkdir(parents=True)
+        script.write_text("")
+        script.chmod(0o755)
+    told = bash("ours repair", HELPER_DIR=str(helper), SCRIPT_DIR="/media/my kit")
+    assert told == (f"sudo {script} repair" if installed else r"sudo /media/my\ kit/pi_bootstrap.sh repair")
+
+
+def test_a_remedy_names_the_kit_that_the_script_was_started_from(tmp_path: Path):
+    (tmp_path / "till.conf").write_text("")
+    assert bash("its_kit", KIT_DIR=str(tmp_path)) == str(tmp_path)
+    assert bash("its_kit", KIT_DIR=str(tmp_path / "none")) == "DIR"
+
+
+LATER = 4_000_000_000  # seconds since 1970: in the year 2096
+
+
+def clock(tmp_path: Path, script: str = "") -> list[dict[str, str]]:
+    folders = {"STATE_DIR": "state", "ETC_DIR": "etc", "GREENGRASS_ROOT": "nucleus"}
+    places = {name: str(tmp_path / folder) for name, folder in folders.items()}
+    found = json.loads(bash(f"{script} check_clock; report", **places))["findings"]
+    return [{key: finding[key] for key in ("code", "remedy")} for finding in found]
+
+
+def dated(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("")
+    os.utime(path, (LATER, LATER))
+
+
+def test_a_clock_that_is_behind_may_be_set_by_what_the_system_itself_has_dated(tmp_path: Path):
+    dated(tmp_path / "etc" / "till.conf")
+    (finding,) = clock(tmp_path)
+    assert finding["code"] == "clock-behind"
+    assert "sudo date -u -s 2096-" in finding["remedy"]
+
+
+def test_nobody_is_told_to_set_the_clock_by_what_a_component_may_have_dated(tmp_path: Path):
+    dated(tmp_path / "state" / "ledger.db-wal")
+    (finding,) = clock(tmp_path)
+    assert finding["code"] == "clock-behind"
+    assert "2096" not in finding["remedy"]
+    assert "watch" in finding["remedy"]
+    # and a file of the system's that has another owner is a component's as well
+    dated(tmp_path / "etc" / "till.conf")
+    owned = "stat() { command stat \"$@\" | sed 's/^root /ggc_user /'; };"
+    assert "2096" not in clock(tmp_path, owned)[0]["remedy"]

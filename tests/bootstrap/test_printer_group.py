@@ -17,6 +17,30 @@ change() { shift; printf '%s\\n' "$*"; }
 """
 
 
+REPAIR = """
+getent() { case "$1 $2" in "group lp") [[ -n $HAS_GROUP ]] ;; "group "*) true ;; *) false ;; esac; }
+has_account() { false; }
+mend() { shift 3; printf '%s\\n' "$*"; }
+MODE=mending
+"""
+
+
+@pytest.mark.parametrize(("has_group", "groups"), [("yes", " --groups lp"), ("", "")])
+def test_repair_makes_the_user_that_sells_as_the_installation_does(has_group: str, groups: str) -> None:
+    told = subprocess.run(
+        [
+            *("bash", "-euo", "pipefail", "-c"),
+            f"source {LIB}/doctor.sh; source {LIB}/checks_access.sh; {REPAIR} check_accounts",
+        ],
+        env={"PATH": os.environ["PATH"], "HAS_GROUP": has_group},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert told.stdout.strip() == f"useradd --system --create-home --gid ggc_group{groups} ggc_user"
+
+
 @pytest.mark.parametrize(
     ("has_group", "groups", "done"),
     [

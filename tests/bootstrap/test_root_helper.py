@@ -154,6 +154,22 @@ def test_an_ask_is_never_followed_or_read(settled: Helper) -> None:
         assert settled.ask("keep-certificate", how)["outcome"] == "done"
     assert "root:" in settled.root("cat /etc/passwd")
     assert settled.root("ls /root") == ""
+    wait(
+        lambda: settled.root("ls -A /run/greentill | grep taken || true") == "", "end of what was taken away"
+    )
+
+
+def test_an_ask_that_takes_for_ever_to_remove_is_answered_and_lets_the_helper_end(settled: Helper) -> None:
+    """A folder of a million files, say: a swap that nobody keeps has to be taken back in time as well."""
+    helper = "/usr/local/lib/greentill/greentill-helper"
+    slow = r"printf '#!/bin/sh\nsleep 1000\n' >/root/slow/rm && chmod 755 /root/slow/rm"
+    settled.root(f"install -d /root/slow && {slow}")
+    settled.root(f"sed 's|^PATH=|PATH=/root/slow:|' {helper} >{helper}.slow && chmod 755 {helper}.slow")
+    settled.root("systemctl stop greentill-helper.path")
+    settled.component(f"mkdir {ASKS}/keep-certificate && touch {ASKS}/keep-certificate/a")
+    settled.root(f"timeout 100 {helper}.slow answer")
+    assert settled.answer("keep-certificate")["outcome"] == "done"
+    settled.root(f"rm -r /root/slow {helper}.slow && systemctl start greentill-helper.path")
 
 
 def test_unknown_verbs_and_a_crowd_of_files_do_nothing(settled: Helper) -> None:

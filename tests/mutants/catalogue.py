@@ -22,6 +22,7 @@ RIGHTS = "tests/infra/test_till_rights.py::"
 HOOK = "tests/infra/test_provisioning_hook.py::"
 ENDINGS = "tests/infra/test_claim_endings.py::"
 KITS = "tests/provisioning/test_kits_in_numbers.py::"
+AT_ONCE = "tests/provisioning/test_two_at_once.py::"
 RECONCILE = "tests/sales/test_reconcile.py::"
 MUTANTS = (
     Mutant(
@@ -354,6 +355,14 @@ MUTANTS = (
         '        retirement.till(other, row["thing"])\n',
         "        pass\n",
         (f"{ENDINGS}test_a_replaced_tills_earlier_certificate_is_revoked_by_the_new_ones_first_contact",),
+    ),
+    Mutant(
+        "a late call keeps the rights that it gave",
+        50,
+        "infra/identity/rotation/signing.py",
+        '        if not self._stands(row["thing"], certificate_id):\n',
+        "        if False:\n",
+        (f"{AT_ONCE}test_a_late_call_gives_no_rights_to_what_somebody_was_just_taking_away",),
     ),
     Mutant(
         "what a cut-off run left is not withdrawn",

@@ -3,6 +3,8 @@
 
 OUTCOME= # of the last verb: done, refused or failed
 
+CLEAR_SECONDS=5 # for what was taken away; whoever leaves more than that has his own memory filled
+
 # One helper at a time: two swaps must not interleave.
 locked() {
   install -d -m 755 "$RUN_DIR"
@@ -10,11 +12,24 @@ locked() {
   flock 9
 }
 
-# asked VERB: true once per ask. The ask is removed before it is answered, whatever it is: file, link or folder.
+unlocked() { exec 9>&-; }
+
+# asked VERB: true once per ask. The ask is taken away before it is answered, whatever it is: file, link or folder.
 asked() {
   local ask=$RUN_DIR/asks/$1
   [[ -e $ask || -L $ask ]] || return 1
-  rm -rf --one-file-system -- "$ask"
+  take_away "$ask"
+}
+
+# In one step, however much is in it: who asked with a folder of a million files would hold the lock for minutes.
+take_away() {
+  install -d -m 700 "$RUN_DIR/taken"
+  mv -T -- "$1" "$(mktemp -d "$RUN_DIR/taken/XXXXXX")/it"
+}
+
+# What is left after the time goes with the next call, or when the machine restarts.
+clear_taken() {
+  timeout --kill-after=1 "$CLEAR_SECONDS" rm -rf --one-file-system -- "$RUN_DIR/taken" || true
 }
 
 # A verb prints its outcome, its message and, from the third line on, its detail as JSON (see `reply`).

@@ -65,7 +65,7 @@ take_certificate() {
   rm -f "$raw" "$ROTATION/given.crt"
   dd if="$given" of="$raw" iflag=nofollow,nonblock,fullblock bs=$((CERTIFICATE_BYTES + 1)) count=1 status=none ||
     return 1
-  rm -rf --one-file-system -- "$given"
+  take_away "$given"
   [[ -s $raw && $(stat -c %s "$raw") -le $CERTIFICATE_BYTES ]] || return 1
   openssl x509 -in "$raw" -out "$ROTATION/given.crt" || return 1
   rm -f "$raw"
