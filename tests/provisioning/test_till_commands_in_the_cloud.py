@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from infra.identity.rotation import orders
 from tests.cloud.devices import Identity, signing_request
+from tests.cloud.raw_client import RawClient
 from tests.conftest import Cloud
 from tests.provisioning.command_line import CommandLine, Told, clone_product, ended
 from tests.provisioning.identity_in_the_cloud import Deployed, Session, deploy
@@ -259,6 +260,51 @@ def test_decommission_says_what_would_be_lost_and_goes_on_only_by_force(office: 
     again = office.done("decommission", thing, "--reason", "again", "--yes")
     assert f"{thing} is out of the fleet" in again.words
     assert made.row(thing)["state_reason"] == "store closed"
+
+
+def test_a_till_that_has_gone_without_a_word_shows_as_not_connected(office: Office, tmp_path: Path) -> None:
+    """A pulled cable: nobody says good-bye, so the broker has to miss it."""
+    made = office.deployed
+    thing, identity = made.till("LOST0001")
+    client = RawClient(made.cloud, identity, tmp_path, thing, keep_alive=5)
+    made.until(thing, lambda row: row.get("connected") is True, "its connection")
+    made.until(thing, lambda row: row["connected"] is False, "its end")
+    listed = {one["serial"]: one for one in office.done("status", "--offline", "--json").document["tills"]}
+    assert listed["LOST0001"]["connected"] is False
+    assert listed["LOST0001"]["disconnected_at"] >= listed["LOST0001"]["connected_at"]
+    client.close()
+
+
+def test_people_who_do_different_things_to_a_till_at_once_leave_it_consistent(
+    office: Office, tmp_path: Path
+) -> None:
+    made = office.deployed
+    thing, _ = made.till("RACE0001")
+    ca = made.cloud.state.cloud.ca
+    begun = [
+        office.command.start(*arguments)
+        for arguments in (
+            ("move", "RACE0001", "--stage", "prod", "--yes"),
+            ("rotate", "RACE0001"),
+            ("replace", "RACE0001", "--out", str(tmp_path / "kit"), "--root-ca", ca, "--yes"),
+            ("move", "RACE0001", "--stage", "staging", "--yes"),
+            ("revoke", "RACE0001", "--reason", "stolen", "--yes"),
+        )
+    ]
+    told = [ended(one) for one in begun]
+    assert all("Traceback" not in one.err for one in told), [one.words for one in told]
+    row = made.row(thing)
+    assert row["state"] in ("revoked", "pending")
+    if row["state"] == "revoked":
+        assert made.certificates(thing) == {}
+    assert office.groups(thing) in ([], [made.names.stage_group(row["stage"])])
+    # and after that nothing is in the way of the next command
+    office.done("decommission", "RACE0001", "--reason", "over", "--force", "--yes")
+    named = {*row.get("retired_certificate_ids", []), *row.get("loose_claim_ids", [])} | {
+        row.get("claim_certificate_id")
+    }
+    left = {one["certificateId"] for one in made.iot.list_certificates()["certificates"]}
+    assert left.isdisjoint(named)
 
 
 def test_the_help_of_every_command_has_an_example_that_parses(office: Office) -> None:

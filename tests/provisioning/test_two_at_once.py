@@ -70,7 +70,7 @@ class Turn:
         self.at, self.calls, self.second = at, 0, second
         self.over = False
 
-    def before_call(self) -> None:
+    def before_call(self, _operation: str) -> None:
         if self.calls < self.at:
             self.calls += 1
             if self.calls == self.at:
@@ -152,7 +152,8 @@ def placed(world: World, row: dict[str, Any], where: str) -> None:
     things = [thing["thingName"] for thing in iot.list_things()["things"]]
     if row["state"] == "decommissioned":
         assert things == [], where
-        return
+    if not things and row["state"] in ("decommissioned", "pending"):
+        return  # a card that provisions makes it anew
     groups = [one["groupName"] for one in iot.list_thing_groups_for_thing(thingName=THING)["thingGroups"]]
     if row["state"] == "provisioned":
         assert groups == [f"greentill-{row['stage']}"], where
@@ -174,3 +175,86 @@ def test_whatever_comes_between_the_steps_of_another_the_end_is_consistent(
     fleets_account: FleetsAccount, tmp_path: Path, beginning: str, first: str, second: str
 ) -> None:
     assert everything_at(fleets_account, tmp_path / "kits", beginning, first, second) >= 1
+
+
+class KilledError(BaseException):
+    """The power went, or the function's time was over."""
+
+
+def cut_off(world: World, act: str, at: int) -> bool:
+    """Begin `act` and end it before its call number `at`; whether it was still at work."""
+
+    def end() -> None:
+        raise KilledError
+
+    turn = Turn(at, end)
+    world.account.session.before = turn.before_call
+    try:
+        ACTS[act](world, world.account.session)
+    except KilledError:
+        return True
+    finally:
+        world.account.session.before = undisturbed
+    return False
+
+
+# What AWS IoT does itself when it is cut off is its own affair.
+CUT_OFF = [
+    pytest.param(
+        beginning, act, marks=() if (beginning, act) == ("wanted", "requested") else pytest.mark.slow
+    )
+    for beginning, acts in BEGINNINGS.items()
+    for act in acts
+    if act != "provision again"
+]
+
+
+@pytest.mark.parametrize(("beginning", "act"), CUT_OFF)
+def test_what_is_cut_off_anywhere_is_finished_by_doing_it_again(
+    fleets_account: FleetsAccount, tmp_path: Path, beginning: str, act: str
+) -> None:
+    for at in range(1, MOST_CALLS):
+        world = World(fleets_account, tmp_path / "kits", beginning)
+        if not cut_off(world, act, at):
+            break
+        ACTS[act](world, fleets_account.session)
+        consistent(world, f"{act} was cut off before call {at}; told: {world.told}; row: {world.row()}")
+        world.clear()
+    assert at > 1
+
+
+@pytest.mark.parametrize("taker", ["revoke", "decommission", "failed"])
+def test_a_late_call_gives_no_rights_to_what_somebody_was_just_taking_away(
+    fleets_account: FleetsAccount, tmp_path: Path, taker: str
+) -> None:
+    """The taker is cut off anywhere, so that nobody but the late call itself can see to it."""
+    for at in range(1, MOST_CALLS):
+        world = World(fleets_account, tmp_path / "kits", "wanted")
+        goes_on = late_by(world, taker, at)
+        row = world.row()
+        new = row["rotation"]["certificate_id"]
+        status = {one["certificateId"]: one["status"] for one in fleets_account.certificates()}
+        taken = row["state"] != "provisioned" or row["rotation"]["state"] == "failed"
+        assert not (taken and status.get(new) == "ACTIVE"), f"{taker} was cut off before call {at}: {row}"
+        world.clear()
+        if not goes_on:
+            return
+    raise AssertionError(f"{taker} makes more than {MOST_CALLS} calls")
+
+
+def late_by(world: World, taker: str, at: int) -> bool:
+    """Sign, and before any right is given let `taker` begin and be cut off; whether it was still at work."""
+    session = world.account.session
+    went_on: list[bool] = []
+
+    def before(operation: str) -> None:
+        if operation == "AttachPolicy" and not went_on:
+            went_on.append(cut_off(world, taker, at))
+            session.before = undisturbed
+
+    session.before = before
+    try:
+        ACTS["requested"](world, session)
+    finally:
+        session.before = undisturbed
+    return went_on[0]

@@ -74,14 +74,17 @@ class Greengrass:
 
 
 class Session:
-    """boto3's, whose every call first lets `before` do what it likes; making clients takes the most time."""
+    """boto3's, whose every call first lets `before` do what it likes, which hears the operation's name.
 
-    def __init__(self, session: Any, before: Callable[[], None]) -> None:
+    One set of clients for all: making them takes the most time.
+    """
+
+    def __init__(self, session: Any, before: Callable[[str], None]) -> None:
         self.before = before
         self._clients = {service: session.client(service) for service in ("iot", "iot-data")}
         self._dynamodb = session.resource("dynamodb")
         for client in (*self._clients.values(), self._dynamodb.meta.client):
-            client.meta.events.register("before-call", lambda **_: self.before())
+            client.meta.events.register("before-call", lambda model, **_: self.before(model.name))
 
     def client(self, service: str) -> Any:
         return Greengrass() if service == "greengrassv2" else self._clients[service]
@@ -90,7 +93,7 @@ class Session:
         return self._dynamodb
 
 
-def undisturbed() -> None:
+def undisturbed(_operation: str) -> None:
     """Nobody comes in between."""
 
 
