@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.zygote import Zygote
+from tests.faults.disk import library
 from tests.pos.pos_process import Pos
+from tests.pos.zygote import Zygote
 
 
 @pytest.fixture(scope="session")
 def zygote() -> Iterator[Zygote]:
-    found = Zygote()
+    found = Zygote(library())
     yield found
     found.close()
 

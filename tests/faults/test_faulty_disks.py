@@ -15,8 +15,8 @@ import pytest
 from edge_components.edgekit import record
 from tests.faults import disk
 from tests.faults.till_on_disk import FaultyPos, all_records, wide_sale
-from tests.faults.zygote import Zygote
 from tests.pos.pos_process import Pos, sale
+from tests.pos.zygote import Zygote
 
 EX_IOERR = 74
 

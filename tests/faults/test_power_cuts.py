@@ -16,8 +16,8 @@ from tests.faults import disk as recorded
 from tests.faults.disk import Entry
 from tests.faults.image import Disk, materialise
 from tests.faults.till_on_disk import cut_and_look, record_session
-from tests.faults.zygote import Zygote
 from tests.pos.pos_process import ROOT, Pos
+from tests.pos.zygote import Zygote
 
 SEED = int(os.environ.get("GREENTILL_SEED", random.SystemRandom().randrange(1 << 32)))
 

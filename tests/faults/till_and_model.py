@@ -21,7 +21,7 @@ from edge_components.sync.progress import Cursor
 from tests.faults import disk
 from tests.faults.image import Disk, materialise
 from tests.faults.till_on_disk import FaultyPos, all_records
-from tests.faults.zygote import KEPT, Zygote
+from tests.pos.zygote import KEPT, Zygote
 from tests.sync.faulty_proxy import FaultyProxy
 from tests.sync.till import Till, make_till
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 from collections.abc import Iterable, Sequence
@@ -15,8 +14,8 @@ from edge_components.edgekit import record
 from edge_components.edgekit.ledger import LedgerReader
 from tests.faults import answers, disk
 from tests.faults.image import Disk, materialise
-from tests.faults.zygote import Zygote
 from tests.pos.pos_process import Pos, sale
+from tests.pos.zygote import Forked, Zygote
 
 
 class FaultyPos(Pos):
@@ -30,13 +29,8 @@ class FaultyPos(Pos):
         self._zygote = zygote
         self.environment: dict[str, str] = {}
 
-    def start(self, until: str = "selling") -> Pos:
-        path = self.folder / "configuration.json"
-        path.write_text(json.dumps(self.configuration))
-        started = self._zygote.start(path, self.folder / "log", self.environment)
-        self.process = started  # type: ignore[assignment]
-        self.wait(until)
-        return self
+    def begin(self, configuration: Path) -> Forked:
+        return self._zygote.start(configuration, self.folder / "log", self.environment)
 
 
 class Session:

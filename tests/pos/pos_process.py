@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import signal
@@ -14,6 +16,8 @@ from typing import Any
 
 import httpx
 import uuid_utils
+
+from tests.pos.zygote import Forked, Zygote
 
 ROOT = Path(__file__).parents[2]
 ASSIGNMENT = {
@@ -29,6 +33,14 @@ ASSIGNMENT = {
     "prices_include_tax": True,
     "locale": "en-US",
 }
+
+
+@functools.cache
+def zygote() -> Zygote:
+    """One for all tills of this process; it ends when this does."""
+    found = Zygote()
+    atexit.register(found.close)
+    return found
 
 
 def free_port() -> int:
@@ -72,7 +84,7 @@ class Pos:
         }
         self.url = f"http://127.0.0.1:{self.configuration['port']}"
         self.client = httpx.Client(base_url=self.url, timeout=120, trust_env=False)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
 
     def assign(self, **changes: Any) -> None:
         part = self.data / "assignment.part"
@@ -82,17 +94,26 @@ class Pos:
     def start(self, until: str = "selling") -> Pos:
         path = self.folder / "configuration.json"
         path.write_text(json.dumps(self.configuration))
-        environment = {**os.environ, "GREENTILL_CONFIGURATION": str(path), "PYTHONPATH": str(ROOT)}
+        self.process = self.begin(path)
+        self.wait(until)
+        return self
+
+    def begin(self, configuration: Path) -> subprocess.Popen[bytes] | Forked:
+        """Forked, since most of a start is the import of packages; spawned where a library goes with it."""
+        if "LD_PRELOAD" in os.environ:
+            return self._spawned(configuration)
+        return zygote().start(configuration, self.folder / "log", os.environ)
+
+    def _spawned(self, configuration: Path) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "GREENTILL_CONFIGURATION": str(configuration), "PYTHONPATH": str(ROOT)}
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-m", "edge_components.pos"],
                 env=environment,
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
             )
-        self.wait(until)
-        return self
 
     def configure(self, **changes: Any) -> None:
         """Change the configuration's file under a till that runs."""

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.faults.disk import library
-
 ROOT = Path(__file__).parents[2]
 KEPT = "GREENTILL_TEST_KEPT"  # in a till's environment: how many records retention keeps whatever their age
 GONE_SECONDS = 120.0
@@ -47,15 +45,19 @@ class Forked:
 
 
 class Zygote:
-    """The process that forks; close it to end whatever it started."""
+    """The process that forks; close it, or end, to end whatever it started.
 
-    def __init__(self) -> None:
+    With `disk` (tests.faults.disk.library()) its tills can be given recorded disks.
+    """
+
+    def __init__(self, disk: Path | None = None) -> None:
+        preloaded = {} if disk is None else {"LD_PRELOAD": str(disk)}
         self._process = subprocess.Popen(
             [sys.executable, __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "LD_PRELOAD": str(library())},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **preloaded},
         )
 
     def start(self, configuration: Path, log: Path, environment: Mapping[str, str] | None = None) -> Forked:
@@ -101,9 +103,12 @@ def _serve() -> None:
 def _become_till(environment: Mapping[str, str], log: str, main: Any) -> None:
     from edge_components.pos import retention
 
+    recorded = "LD_PRELOAD" in os.environ
     os.environ.update(environment)
+    os.chdir(Path(log).parent)
     retention.KEPT = int(environment.get(KEPT, retention.KEPT))
-    ctypes.CDLL(None).greentill_disk_begin()
+    if recorded:
+        ctypes.CDLL(None).greentill_disk_begin()
     handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
