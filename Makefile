@@ -19,7 +19,7 @@ demo: setup ## three tills, 600 real baskets, an outage and a power cut: proof t
 	@$(PY) -m twin.demo $(if $(KEEP),--keep)
 
 test: setup ## unit, contract, cloud, device and browser tests (at most 20 minutes on 2 cores)
-	@$(PY) -m pytest -n 2 -m "not slow"
+	@$(PY) -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-full: setup ## everything, slow tests too
 	@$(PY) -m pytest -n 2 --dist loadgroup
