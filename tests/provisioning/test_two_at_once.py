@@ -47,7 +47,6 @@ WATCHED = {
     ("wanted", "rotate", "decommission"),
     ("wanted", "requested", "failed"),
     ("wanted", "move", "move elsewhere"),
-    ("wanted", "replace", "revoke"),
     ("signed", "requested", "failed"),
     ("arrived", "provision again", "move"),
     ("arrived", "claims", "replace"),
@@ -223,7 +222,7 @@ def test_what_is_cut_off_anywhere_is_finished_by_doing_it_again(
     assert at > 1
 
 
-@pytest.mark.parametrize("taker", ["revoke", "decommission", "failed"])
+@pytest.mark.parametrize("taker", ["revoke", pytest.param("decommission", marks=pytest.mark.slow), "failed"])
 def test_a_late_call_gives_no_rights_to_what_somebody_was_just_taking_away(
     fleets_account: FleetsAccount, tmp_path: Path, taker: str
 ) -> None:
