@@ -22,7 +22,7 @@ test: setup ## unit, contract, cloud, device and browser tests (at most 20 minut
 	@$(PY) -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-full: setup ## everything, slow tests too
-	@$(PY) -m pytest -n 2 --dist loadgroup
+	@$(PY) -m pytest -n 2 --dist loadfile
 
 mutants: setup ## faults put into the code on purpose: each must be noticed by the tests that it names
 	@$(PY) -m tests.mutants

@@ -77,12 +77,7 @@ class Userland:
         return self.till.machine
 
 
-def shared(suite: str) -> Any:
-    """One till for all tests of a release, which build on one another: xdist is to keep them together."""
-    return pytest.param(suite, marks=pytest.mark.xdist_group(f"arm64 {suite}"))
-
-
-@pytest.fixture(scope="module", params=[shared(suite) for suite in SUITES])
+@pytest.fixture(scope="module", params=SUITES)
 def userland(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Userland]:
     suite = request.param
     work_dir = tmp_path_factory.mktemp(suite)
