@@ -9,23 +9,23 @@ from twin.machines.roots import FINISH, Image, Progress, ensure_root, silent
 
 BOOT_SECONDS = 600.0
 SUITES = ("bookworm", "trixie")
+UNITS = "/usr/lib/systemd/system"
 # Credentials, and mounts of a service's own, are beyond qemu (EINVAL where PID 1 sets them up). Debian's own
 # units ask for both; Greentill's for neither.
-BEYOND_QEMU = """\
-[Service]
-ImportCredential=
-LoadCredential=
-PrivateDevices=no
-PrivateTmp=no
-ProtectControlGroups=no
-ProtectHome=no
-ProtectKernelLogs=no
-ProtectKernelModules=no
-ProtectKernelTunables=no
-ProtectProc=default
-ProtectSystem=no
-ReadWritePaths=
-"""
+BEYOND_QEMU = {
+    "ImportCredential": "",
+    "LoadCredential": "",
+    "PrivateDevices": "no",
+    "PrivateTmp": "no",
+    "ProtectControlGroups": "no",
+    "ProtectHome": "no",
+    "ProtectKernelLogs": "no",
+    "ProtectKernelModules": "no",
+    "ProtectKernelTunables": "no",
+    "ProtectProc": "default",
+    "ProtectSystem": "no",
+    "ReadWritePaths": "",
+}
 PACKAGES = (
     "ca-certificates",
     "dbus",
@@ -72,7 +72,10 @@ def ensure_arm64_root(suite: str, progress: Progress = silent) -> Path:
 
 def boot_cleanly(machine: Machine) -> None:
     """Boot, without what systemd can't set up for a service under qemu."""
+    units = [path for path in machine.path(UNITS).glob("*.service") if not path.is_symlink()]
+    used = {line.partition("=")[0] for path in units for line in path.read_text().splitlines()}
+    settings = [f"{key}={value}\n" for key, value in BEYOND_QEMU.items() if key in used]
     drop_in = machine.path("/etc/systemd/system/service.d/emulated.conf")
     drop_in.parent.mkdir(parents=True, exist_ok=True)
-    drop_in.write_text(BEYOND_QEMU)
+    drop_in.write_text("".join(["[Service]\n", *settings]))
     machine.boot(timeout=BOOT_SECONDS)
