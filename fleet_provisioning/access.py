@@ -17,16 +17,22 @@ CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "adaptive",
 
 
 class FleetSession:
-    """A boto3 session whose clients wait no longer than CONFIG says."""
+    """A boto3 session whose clients wait no longer than CONFIG says; each is made once, since it takes long."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
+        self._made: dict[tuple[str, str], Any] = {}
 
     def client(self, service: str) -> Any:
-        return self._session.client(service, config=CONFIG)
+        return self._once("client", service)
 
     def resource(self, service: str) -> Any:
-        return self._session.resource(service, config=CONFIG)
+        return self._once("resource", service)
+
+    def _once(self, kind: str, service: str) -> Any:
+        if (kind, service) not in self._made:
+            self._made[kind, service] = getattr(self._session, kind)(service, config=CONFIG)
+        return self._made[kind, service]
 
 
 @dataclass(frozen=True)
