@@ -17,7 +17,7 @@ CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "adaptive",
 
 
 class FleetSession:
-    """A boto3 session whose clients wait no longer than CONFIG says; each is made once, since it takes long."""
+    """A boto3 session whose clients wait no longer than CONFIG says, and are made once, which takes long."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
