@@ -81,6 +81,10 @@ class Helper:
             )
         ]
         assert both[0] == both[1]
+        return self.certificate()
+
+    def certificate(self) -> str:
+        """Its fingerprint, also while certificate and key are being changed one after the other."""
         return self.root("openssl x509 -in /greengrass/v2/thingCert.crt -outform DER | sha256sum").split()[0]
 
 

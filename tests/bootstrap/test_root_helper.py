@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -213,11 +213,15 @@ def test_a_swap_that_nobody_keeps_is_taken_back_in_time_also_after_a_power_cut(s
     drop_in = settled.machine.path("/etc/systemd/system/greentill-rotation.timer.d/soon.conf")
     drop_in.parent.mkdir()
     drop_in.write_text("[Timer]\nOnActiveSec=\nOnActiveSec=1s\n")
-    settled.machine.boot()
-    wait(lambda: settled.in_use() == before, "earlier certificate")
-    wait(lambda: settled.root("systemctl is-active greengrass || true") == "active", "running nucleus")
-    settled.root(f"rm -r {Path('/etc/systemd/system/greentill-rotation.timer.d')} && systemctl daemon-reload")
-    assert after != before
+    try:
+        settled.machine.boot()
+        wait(lambda: settled.certificate() == before, "earlier certificate")
+        wait(lambda: settled.root("ls /etc/greentill/rotation") == "", "end of the swap")
+        wait(lambda: settled.root("systemctl is-active greengrass || true") == "active", "running nucleus")
+    finally:
+        shutil.rmtree(drop_in.parent)
+    settled.root("systemctl daemon-reload")
+    assert settled.in_use() == before != after
 
 
 def test_power_lost_between_key_and_certificate_leaves_the_earlier_pair(settled: Helper) -> None:
