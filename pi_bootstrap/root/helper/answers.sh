@@ -22,14 +22,17 @@ asked() {
 }
 
 # In one step, however much is in it: who asked with a folder of a million files would hold the lock for minutes.
+# A new name is all that it needs, so it also goes where /run has room for nothing new.
 take_away() {
   install -d -m 700 "$RUN_DIR/taken"
-  mv -T -- "$1" "$(mktemp -d "$RUN_DIR/taken/XXXXXX")/it"
+  mv -T -- "$1" "$RUN_DIR/taken/$EPOCHREALTIME-$BASHPID"
 }
 
-# What is left after the time goes with the next call, or when the machine restarts.
+# What is left after the time goes with the next call, or when the machine restarts. The folder itself stays:
+# another helper may be about to move something there.
 clear_taken() {
-  timeout --kill-after=1 "$CLEAR_SECONDS" rm -rf --one-file-system -- "$RUN_DIR/taken" || true
+  [[ ! -d $RUN_DIR/taken ]] || timeout --kill-after=1 "$CLEAR_SECONDS" \
+    find "$RUN_DIR/taken" -mindepth 1 -maxdepth 1 -exec rm -rf --one-file-system -- {} + || true
 }
 
 # A verb prints its outcome, its message and, from the third line on, its detail as JSON (see `reply`).
