@@ -13,8 +13,10 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.iot.models import IoTBackend
 
+from infra.identity.rotation import handler
 from infra.identity.rotation.issuing import MOST_KEYS
-from infra.identity.rotation.mending import mend
+from infra.identity.rotation.mending import Troubles, mend
+from infra.identity.rotation.shadow import Shadow, UnsettledError
 from tests.cloud.devices import signing_request
 from tests.provisioning.two_at_once import (
     REQUEST,
@@ -49,6 +51,7 @@ def look(world: World, now: datetime = TOMORROW, *, go_on: bool = True) -> dict[
         stages=["dev", "prod"],
         now=now,
         go_on=lambda: go_on,
+        troubles=Troubles(),
     )
 
 
@@ -170,6 +173,47 @@ def test_a_rotation_that_failed_and_kept_its_certificate_loses_it_the_next_day(
     assert look(world)["mended"] == 1
     assert ids(world) == {world.old}
     assert world.row()["certificate_ids"] == [world.old]
+
+
+class Minutes:
+    """The time that a function has left."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 300_000
+
+
+def test_a_till_that_makes_trouble_every_day_keeps_no_other_from_the_daily_look(
+    fleets_account: FleetsAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thing was deleted by hand, say, or it writes into its shadow without end."""
+    world = World(fleets_account, tmp_path, "signed")
+    reports(world, {"rotation": ROTATION, "state": "swapped", "certificate_id": world.new})
+    soon = {"certificate_expires_at": "2026-01-01T00:00:00Z"}
+    odd = ("greentill-AA0001", "greentill-AA0002", "greentill-ZZ0001")
+    for thing in odd:
+        fleets_account.table.put_item(Item=world.row() | soon | {"thing": thing})
+    calm = world.row() | soon | {"thing": "greentill-PI0002"}
+    del calm["rotation"]
+    fleets_account.table.put_item(Item=calm)
+    settle = Shadow.settle
+
+    def unsettled(shadow: Shadow, thing: str) -> None:
+        if thing in odd:
+            raise UnsettledError("it is being changed by others")
+        settle(shadow, thing)
+
+    monkeypatch.setattr(Shadow, "settle", unsettled)
+    names = fleets_account.names
+    environment = {"FLEET": names.fleet, "ACCOUNT": names.account, "AWS_REGION": names.region}
+    environment |= {"REGISTRY_TABLE": names.registry_table, "STAGES": "dev,prod"}
+    for key, value in (environment | {"AWS_DEFAULT_REGION": names.region}).items():
+        monkeypatch.setenv(key, value)
+    with pytest.raises(handler.TroubleError) as told:
+        handler.handle({}, Minutes())
+    assert all(thing in str(told.value) for thing in odd)
+    assert world.row()["rotation"]["state"] == "swapped"
+    found = fleets_account.table.get_item(Key={"thing": "greentill-PI0002"})["Item"]
+    assert found["rotation"]["state"] == "wanted"
 
 
 def test_when_the_time_is_over_nothing_more_is_begun(

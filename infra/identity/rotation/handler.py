@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 
 from infra.identity.rotation.due import Rule, due
-from infra.identity.rotation.mending import mend
+from infra.identity.rotation.mending import Troubles, mend
 from infra.identity.rotation.orders import NotRotatableError, order
 from infra.identity.rotation.shadow import Shadow
 from infra.identity.rotation.signing import Signing
@@ -19,6 +19,10 @@ from infra.names import Names
 PATIENT = Config(retries={"mode": "adaptive", "max_attempts": 8})
 RESERVE_SECONDS = 30
 WATCH = "expiry watch"
+
+
+class TroubleError(Exception):
+    """Something could not be done for some tills; the call counts as failed, so that somebody looks."""
 
 
 def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -46,21 +50,31 @@ def _every_day(table: Any, iot: Any, data: Any, signing: Signing, context: Any) 
     def time_is_left() -> bool:
         return bool(context.get_remaining_time_in_millis() >= RESERVE_SECONDS * 1000)
 
-    ordered = _watch(table, Shadow(table, iot, data), stages, now, time_is_left)
-    mended = mend(table, iot, signing, stages=stages, now=now, go_on=time_is_left)
-    return {"outcome": "ordered", "rotations": ordered, **mended}
+    after = os.environ.get("ROTATE_AFTER_DAYS")
+    things = due(table, stages, Rule(after=int(after) if after else None), now)
+    troubles = Troubles()
+    ordered = _watch(table, Shadow(table, iot, data), things, time_is_left, troubles)
+    mended = mend(table, iot, signing, stages=stages, now=now, go_on=time_is_left, troubles=troubles)
+    outcome = {"outcome": "ordered", "rotations": ordered, **mended}
+    if troubles.told:
+        raise TroubleError(f"{json.dumps(outcome)}, but not for all: {'; '.join(troubles.told)}")
+    return outcome
 
 
 def _watch(
-    table: Any, shadow: Shadow, stages: Sequence[str], now: datetime, go_on: Callable[[], bool]
+    table: Any, shadow: Shadow, things: Iterable[str], go_on: Callable[[], bool], troubles: Troubles
 ) -> int:
-    after = os.environ.get("ROTATE_AFTER_DAYS")
     ordered = 0
-    for thing in due(table, stages, Rule(after=int(after) if after else None), now):
+    for thing in things:
         if not go_on():
             break
-        try:
-            ordered += order(table, shadow, thing, by=WATCH).new
-        except NotRotatableError:
-            continue  # its state has changed since the page was read
+        with troubles.about(thing):
+            ordered += _order(table, shadow, thing)
     return ordered
+
+
+def _order(table: Any, shadow: Shadow, thing: str) -> bool:
+    try:
+        return order(table, shadow, thing, by=WATCH).new
+    except NotRotatableError:
+        return False  # its state has changed since the page was read

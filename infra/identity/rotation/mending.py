@@ -1,32 +1,61 @@
 """Once a day: what calls that were cut off have left behind, of rotations and of certificates."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from infra.identity.certificates import changes
 from infra.identity.rotation.due import in_stages, moment
-from infra.identity.rotation.shadow import UNDER_WAY
+from infra.identity.rotation.shadow import UNDER_WAY, UnsettledError
 from infra.identity.rotation.signing import Signing
 from infra.identity.rotation.unrecorded import OLD, end_unrecorded
 
 Row = Mapping[str, Any]
 
 
+class Troubles:
+    """What could not be done for single tills: one that makes trouble every day keeps no other waiting."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    @contextmanager
+    def about(self, thing: str) -> Iterator[None]:
+        """What the cloud refuses for one till is a line more in `told`."""
+        try:
+            yield
+        except (ClientError, BotoCoreError, UnsettledError) as error:
+            self.told.append(f"{thing}: {error}")
+
+
 def mend(
-    table: Any, iot: Any, signing: Signing, *, stages: Sequence[str], now: datetime, go_on: Callable[[], bool]
+    table: Any,
+    iot: Any,
+    signing: Signing,
+    *,
+    stages: Sequence[str],
+    now: datetime,
+    go_on: Callable[[], bool],
+    troubles: Troubles,
 ) -> dict[str, int]:
-    """While `go_on` says so; how many rotations were looked at, and certificates ended."""
+    """While `go_on` says so; how many rotations were looked at, and certificates ended.
+
+    What the keys of a till in trouble were used for is looked at another day.
+    """
     looked = 0
     old: list[tuple[Row, list[Mapping[str, Any]]]] = []
     for row in _left_behind(table, stages):
         if not go_on():
             break
-        if _unfinished(row):
-            signing.mend(row["thing"])
-            looked += 1
-        if entries := [one for one in row.get("signing_keys", []) if now - moment(str(one["since"])) >= OLD]:
-            old.append((row, entries))
+        with troubles.about(row["thing"]):
+            if _unfinished(row):
+                signing.mend(row["thing"])
+                looked += 1
+            if entries := _old_entries(row, now):
+                old.append((row, entries))
     ended = end_unrecorded(iot, [entry for _row, entries in old for entry in entries], now)
     for row, entries in old:
         _forget(table, row, entries)
@@ -46,6 +75,10 @@ def _unfinished(row: Row) -> bool:
     order = row.get("rotation") or {}
     left = order.get("state") == "failed" and order.get("certificate_id") in row.get("certificate_ids", [])
     return row.get("state") == "provisioned" and (order.get("state") in UNDER_WAY or left)
+
+
+def _old_entries(row: Row, now: datetime) -> list[Mapping[str, Any]]:
+    return [one for one in row.get("signing_keys", []) if now - moment(str(one["since"])) >= OLD]
 
 
 def _forget(table: Any, row: Row, looked_for: Sequence[Mapping[str, Any]]) -> None:
