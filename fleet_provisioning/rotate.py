@@ -11,6 +11,7 @@ from fleet_provisioning.fleet import Fleet
 from fleet_provisioning.registry import Row
 from infra.identity.rotation import due as dues
 from infra.identity.rotation import orders
+from infra.identity.rotation.shadow import UnsettledError
 
 OVER = ("swapped", "failed")
 POLL_SECONDS = 2.0
@@ -29,10 +30,10 @@ class Rotating:
 
 
 def start(fleet: Fleet, row: Row) -> Rotating:
-    """Order one. Raises ProvisioningError for a till that can't."""
+    """Order one. Raises ProvisioningError for a till that can't, or that others are changing."""
     try:
         made = orders.order(fleet.table, fleet.shadow, row.thing, by=fleet.by)
-    except orders.NotRotatableError as error:
+    except (orders.NotRotatableError, UnsettledError) as error:
         raise ProvisioningError(str(error)) from error
     return Rotating(row.thing, row.stage, made.rotation, "wanted", None, made.new)
 
@@ -52,7 +53,7 @@ def start_due(fleet: Fleet, stages: Sequence[str]) -> Iterator[Rotating]:
         try:
             yield start(fleet, row)
         except ProvisioningError as error:
-            fleet.report(f"left out: {error}")  # revoked, or replaced, since the page was read
+            fleet.report(f"left out: {error}")  # revoked, replaced or changed since the page was read
 
 
 def follow(

@@ -51,6 +51,8 @@ def kit_command(
     with explained():
         shared = common(root_ca, environment, expires_days)
         settings = fleet_settings()
+        if serial and serial_option and serial != serial_option:
+            raise ProvisioningError(f"{serial} and --serial {serial_option}: give one of them, or --csv FILE")
         if csv_file is None:
             wanted = [_order(settings, serial or serial_option or "", store, stage, terminal)]
         elif serial or serial_option or store or stage or terminal:

@@ -7,7 +7,6 @@ import typer
 
 from fleet_provisioning import decommission as decommissioning
 from fleet_provisioning import rotate as rotating
-from fleet_provisioning.errors import ProvisioningError
 from fleet_provisioning.fleet import Fleet
 from fleet_provisioning.kits import EXPIRES_DAYS, KitMaker
 from fleet_provisioning.move import Destination, move
@@ -16,7 +15,7 @@ from fleet_provisioning.replace import replace
 from fleet_provisioning.revoke import revoke
 from greentill.console import CommandError, JsonOption, err, out, print_json
 from greentill.kit_options import EnvironmentOption, ExpiresOption, RootCaOption, common
-from greentill.till_speech import explained, fleet_at_work
+from greentill.till_speech import expect_known, explained, fleet_at_work
 
 SerialArgument = Annotated[str, typer.Argument(help="The till's serial, or its thing's name.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
@@ -93,14 +92,15 @@ def move_command(
     as_json: JsonOption = False,
 ) -> None:
     """Move a till to another store, stage or set of terminals; its deployment follows the stage."""
-    if not (store or stage or terminal):
+    names = split_terminals(",".join(terminal or []))
+    if not (store or stage or names):
         raise CommandError("say where to: --store, --stage or --terminals")
-    names = split_terminals(",".join(terminal)) if terminal else None
+    expect_known(store=store, stage=stage)
     with fleet_at_work() as fleet:
         row = fleet.till(serial)
         if stage and stage != row.stage:
             _confirm(f"{row.thing} will run what {stage} runs instead of {row.stage}. Move it?", yes=yes)
-        moved = move(fleet, row, Destination(store, stage, names))
+        moved = move(fleet, row, Destination(store, stage, names or None))
     if as_json:
         print_json({"thing": moved.thing, "store": moved.store, "stage": moved.stage,
                     "terminals": list(moved.terminals), "changed": list(moved.changed)})  # fmt: skip
@@ -160,6 +160,7 @@ def rotate_command(
         raise CommandError("give either a serial, or --all-due")
     if stage is not None and not all_due:
         raise CommandError("--stage goes with --all-due: a serial names its till by itself")
+    expect_known(stage=stage)
     with fleet_at_work() as fleet:
         started = _started(fleet, serial, stage)
         result = rotating.follow(fleet, started, wait_seconds) if wait and started else started
@@ -171,9 +172,6 @@ def rotate_command(
 def _started(fleet: Fleet, serial: str | None, stage: str | None) -> list[rotating.Rotating]:
     if serial is not None:
         return [rotating.start(fleet, fleet.till(serial))]
-    if stage is not None and stage not in fleet.settings.stages:
-        known = ", ".join(sorted(fleet.settings.stages))
-        raise ProvisioningError(f"stage {stage!r} isn't in fleet.toml; there is: {known}")
     started: list[rotating.Rotating] = []
     for one in rotating.start_due(fleet, [stage] if stage else sorted(fleet.settings.stages)):
         started.append(one)

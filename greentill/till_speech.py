@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from fleet_provisioning.access import fleet_access
+from fleet_provisioning.access import fleet_access, fleet_settings
 from fleet_provisioning.errors import ProvisioningError
 from fleet_provisioning.fleet import Fleet, Report
 from greentill.console import CommandError, err
-from infra.errors import SettingsError
+from infra.errors import SettingsError, near_miss
+from infra.identity.rotation.shadow import UnsettledError
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def explained() -> Iterator[None]:
     """Errors that a user can do something about, as one sentence."""
     try:
         yield
-    except (ProvisioningError, SettingsError) as error:
+    except (ProvisioningError, SettingsError, UnsettledError) as error:
         raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"{error.filename or 'the kit'} can't be written: {error.strerror}") from error
@@ -27,6 +28,18 @@ def explained() -> Iterator[None]:
             f"{error}; is the fleet deployed in this account and Region? What was begun is finished by the "
             "same command again"
         ) from error
+
+
+def expect_known(*, store: str | None = None, stage: str | None = None) -> None:
+    """Raises CommandError for what fleet.toml doesn't have, before any account is asked."""
+    with explained():
+        settings = fleet_settings()
+        for what, given, known in (("store", store, settings.stores), ("stage", stage, settings.stages)):
+            if given is not None and given not in known:
+                raise ProvisioningError(
+                    f"{what} {given!r} isn't in fleet.toml{near_miss(given, known)}; "
+                    f"there is: {', '.join(sorted(known))}"
+                )
 
 
 @contextmanager

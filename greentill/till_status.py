@@ -10,10 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from fleet_provisioning.access import FleetAccess, fleet_access
-from fleet_provisioning.errors import ProvisioningError
 from fleet_provisioning.status import TillStatus, Wanted, releases, statuses
 from greentill.console import CommandError, JsonOption, out, print_json
-from greentill.till_speech import explained
+from greentill.till_speech import expect_known, explained
 
 STATES = ("pending", "provisioned", "revoked", "decommissioned")
 WATCH_SECONDS = 5.0
@@ -41,9 +40,11 @@ def status_command(
         raise CommandError(f"state {state!r}: give one of {', '.join(STATES)}")
     if watch and as_json:
         raise CommandError("give --watch or --json, not both")
+    expect_known(store=store, stage=stage)
     with explained():
         fleet = fleet_access()
-        wanted = Wanted(_stages(fleet, stage), _store(fleet, store), state, offline=offline, behind=behind)
+        stages = (stage,) if stage else tuple(sorted(fleet.settings.stages))
+        wanted = Wanted(stages, store, state, offline=offline, behind=behind)
         if watch:
             _watch(fleet, wanted)
             return
@@ -67,20 +68,6 @@ def _watch(fleet: FleetAccess, wanted: Wanted) -> None:
                 time.sleep(WATCH_SECONDS)
     except KeyboardInterrupt:
         return
-
-
-def _stages(fleet: FleetAccess, stage: str | None) -> tuple[str, ...]:
-    known = sorted(fleet.settings.stages)
-    if stage is not None and stage not in known:
-        raise ProvisioningError(f"stage {stage!r} isn't in fleet.toml; there is: {', '.join(known)}")
-    return tuple(known) if stage is None else (stage,)
-
-
-def _store(fleet: FleetAccess, store: str | None) -> str | None:
-    known = sorted(fleet.settings.stores)
-    if store is not None and store not in known:
-        raise ProvisioningError(f"store {store!r} isn't in fleet.toml; there is: {', '.join(known)}")
-    return store
 
 
 def _summary(tills: list[TillStatus]) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ import pytest
 
 from greentill.console import CommandError
 from greentill.till_kits import kit_command
+from greentill.till_life import move_command, rotate_command
+from greentill.till_speech import explained
+from greentill.till_status import status_command
+from infra.identity.rotation.shadow import UnsettledError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -101,3 +106,31 @@ def test_an_endpoint_that_is_no_address_is_one_sentence(monkeypatch: pytest.Monk
     monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
     with pytest.raises(CommandError, match="the account can't be reached"):
         kit_command("PI0001", out_dir=Path("kit"), store="ST-367", stage="dev")
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (lambda: move_command("PI0001", stage="pord"), "stage 'pord' isn't in fleet.toml .did you mean prod"),
+        (lambda: move_command("PI0001", terminal=[""]), "say where to"),
+        (lambda: rotate_command(all_due=True, stage=""), "stage '' isn't in fleet.toml"),
+        (lambda: status_command(store="Main"), "store 'Main' isn't in fleet.toml"),
+        (
+            lambda: kit_command(
+                "PI0001", out_dir=Path("kit"), serial_option="PI0002", store="ST-367", stage="dev"
+            ),
+            "PI0001 and --serial PI0002: give one of them",
+        ),
+    ],
+)
+def test_arguments_are_looked_at_before_any_account_is_asked(
+    monkeypatch: pytest.MonkeyPatch, command: Callable[[], None], says: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
+    with pytest.raises(CommandError, match=says):
+        command()
+
+
+def test_a_shadow_that_others_keep_changing_is_one_sentence() -> None:
+    with pytest.raises(CommandError, match="repeat this"), explained():
+        raise UnsettledError("the shadow of greentill-PI0001 is being changed by others: repeat this")
