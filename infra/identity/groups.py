@@ -63,7 +63,17 @@ def settle_groups(
     return changed
 
 
-def once(call: Callable[[], Any]) -> bool:
+def settle_by_row(iot: Any, names: Names, table: Any, thing: str) -> None:
+    """Do so by the till's row, without patience; `table` is the registry as a boto3 resource."""
+
+    def stage() -> str | None:
+        row = table.get_item(Key={"thing": thing}, ConsistentRead=True).get("Item")
+        return stage_of(str(row["state"]), str(row["stage"])) if row else None
+
+    settle_groups(iot, names, thing, stage, _once)
+
+
+def _once(call: Callable[[], Any]) -> bool:
     """A step without patience."""
     try:
         call()
@@ -75,7 +85,7 @@ def once(call: Callable[[], Any]) -> bool:
 
 
 def _complain(iot: Any, thing: str, group: str) -> None:
-    if once(lambda: iot.describe_thing(thingName=thing)):
+    if _once(lambda: iot.describe_thing(thingName=thing)):
         raise NoGroupError(group)
 
 

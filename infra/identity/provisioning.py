@@ -92,11 +92,7 @@ class Provisioning(Construct):
             timeout=Duration.minutes(1),
         )
         acknowledge_retirement(contact, self._names)
-        acknowledge(
-            contact,
-            "A till is taken out of whichever group of the fleet it shouldn't be in.",
-            f"AwsSolutions-IAM5[Resource::{self._groups()}]",
-        )
+        self._acknowledge_groups(contact)
         listen(
             contact,
             self._names,
@@ -107,7 +103,7 @@ class Provisioning(Construct):
         )
 
     def _put_into_stage(self) -> iam.PolicyStatement:
-        """The rights of `infra.identity.groups.settle_groups`."""
+        """The rights of `infra.identity.groups.settle_by_row`."""
         return iam.PolicyStatement(
             sid="PutIntoStage",
             actions=[
@@ -117,6 +113,13 @@ class Provisioning(Construct):
                 "iot:DescribeThing",
             ],
             resources=[self._names.thing_arn(f"{self._names.prefix}*"), self._groups()],
+        )
+
+    def _acknowledge_groups(self, function: Function) -> None:
+        acknowledge(
+            function,
+            "A till is taken out of whichever group of the fleet it shouldn't be in.",
+            f"AwsSolutions-IAM5[Resource::{self._groups()}]",
         )
 
     def _groups(self) -> str:
@@ -132,15 +135,23 @@ class Provisioning(Construct):
             table_actions=["dynamodb:GetItem", "dynamodb:UpdateItem"],
             statements=[
                 *retirement(self._names),
+                self._put_into_stage(),
                 iam.PolicyStatement(
                     actions=["dynamodb:Query"],
                     resources=[f"{self._names.table_arn(self._names.registry_table)}/index/by-claim"],
                 ),
             ],
-            modules=["infra/identity/certificates.py", "infra/errors.py", "infra/names.py"],
+            modules=[
+                "infra/identity/certificates.py",
+                "infra/identity/groups.py",
+                "infra/identity/troubles.py",
+                "infra/errors.py",
+                "infra/names.py",
+            ],
             timeout=Duration.minutes(15),
         )
         acknowledge_retirement(claims, self._names)
+        self._acknowledge_groups(claims)
         Schedule(self, self._names, claims, Duration.hours(1))
 
 

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from infra.identity.certificates import Retirement
 from infra.identity.claims import handler as claims
 from infra.identity.contact import handler as contact
+from infra.identity.troubles import TroubleError
 from infra.names import Names
 
 THING = "greentill-LOBBY0001"
@@ -139,6 +140,41 @@ def test_what_a_first_contact_left_is_ended_within_the_hour(
     claims.handle({}, Context())
     assert certificates(iot) == {own}
     assert stored(registry)["certificate_ids"] == [own]
+
+
+def test_a_till_that_was_moved_while_it_provisioned_comes_into_its_stage_within_the_hour_at_the_latest(
+    registry: Any, iot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, own = make_claim(iot), make_certificate(iot)
+    iot.add_thing_to_thing_group(thingName=THING, thingGroupName="greentill-dev")  # as it began to provision
+    registry.put_item(Item=expected(claim, certificate_ids=[own], stage="prod"))
+    with monkeypatch.context() as broken:
+        broken.setattr(contact, "settle_by_row", throttled)
+        with pytest.raises(ClientError):
+            connects(own)
+    claims.handle({}, Context())
+    groups = iot.list_thing_groups_for_thing(thingName=THING)["thingGroups"]
+    assert [group["groupName"] for group in groups] == ["greentill-prod"]
+    assert certificates(iot) == {own}
+
+
+def test_a_claim_that_will_not_end_keeps_no_other_open_and_is_told(
+    registry: Any, iot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, other = "a" * 64, make_claim(iot)
+    registry.put_item(Item=expected(stuck, thing="greentill-ODD0001", claim_expires_at=1))
+    registry.put_item(Item=expected(other, claim_expires_at=2))
+    end = Retirement.claim
+
+    def ends(retirement: Retirement, certificate_id: str) -> None:
+        if certificate_id == stuck:
+            throttled()
+        end(retirement, certificate_id)
+
+    monkeypatch.setattr(Retirement, "claim", ends)
+    with pytest.raises(TroubleError, match=r'"claims": 1.*greentill-ODD0001: .*Throttling'):
+        claims.handle({}, Context())
+    assert certificates(iot) == set()
 
 
 def throttled(*_: object) -> None:

@@ -205,6 +205,11 @@ def test_who_ends_certificates_can_make_none_and_touch_no_other_fleets_thing(
     assert function.may("iot:UpdateCertificate", certificate)
     assert function.may("iot:DetachThingPrincipal", f"arn:aws:iot:{ACCOUNT}:thing/{OWN}")
     assert not function.may("iot:DetachThingPrincipal", f"arn:aws:iot:{ACCOUNT}:thing/other-TILL1")
+    for action in ("AddThingToThingGroup", "RemoveThingFromThingGroup"):
+        assert function.may(f"iot:{action}", f"arn:aws:iot:{ACCOUNT}:thinggroup/greentill-dev")
+        assert not function.may(f"iot:{action}", f"arn:aws:iot:{ACCOUNT}:thinggroup/other-dev")
+    for action in ("ListThingGroupsForThing", "DescribeThing", "AddThingToThingGroup"):
+        assert function.may(f"iot:{action}", f"arn:aws:iot:{ACCOUNT}:thing/{OWN}")
     assert not function.may("iot:AttachPolicy", certificate)
     assert not function.may("iot:CreateKeysAndCertificate", "*")
     assert not function.may("iot:DeleteThing", f"arn:aws:iot:{ACCOUNT}:thing/{OWN}")

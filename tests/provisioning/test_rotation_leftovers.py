@@ -15,8 +15,9 @@ from moto.iot.models import IoTBackend
 
 from infra.identity.rotation import handler
 from infra.identity.rotation.issuing import MOST_KEYS
-from infra.identity.rotation.mending import Troubles, mend
+from infra.identity.rotation.mending import mend
 from infra.identity.rotation.shadow import Shadow, UnsettledError
+from infra.identity.troubles import TroubleError, Troubles
 from tests.cloud.devices import signing_request
 from tests.provisioning.two_at_once import (
     REQUEST,
@@ -208,7 +209,7 @@ def test_a_till_that_makes_trouble_every_day_keeps_no_other_from_the_daily_look(
     environment |= {"REGISTRY_TABLE": names.registry_table, "STAGES": "dev,prod"}
     for key, value in (environment | {"AWS_DEFAULT_REGION": names.region}).items():
         monkeypatch.setenv(key, value)
-    with pytest.raises(handler.TroubleError) as told:
+    with pytest.raises(TroubleError) as told:
         handler.handle({}, Minutes())
     assert all(thing in str(told.value) for thing in odd)
     assert world.row()["rotation"]["state"] == "swapped"

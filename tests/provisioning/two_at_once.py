@@ -26,7 +26,7 @@ from fleet_provisioning.revoke import revoke
 from infra.identity.certificates import Retirement, keep_only
 from infra.identity.claims import handler as claims
 from infra.identity.contact import handler as contact
-from infra.identity.groups import once, settle_groups
+from infra.identity.groups import settle_by_row
 from infra.identity.hook import handler as hook
 from infra.identity.rotation.shadow import Shadow
 from infra.identity.rotation.signing import Signing
@@ -262,7 +262,7 @@ def _connects(world: World, session: Any) -> None:
     table, iot, names = world.table(session), session.client("iot"), world.account.names
     row = contact.close_claim(table, THING, world.new, datetime.now(UTC))
     if row:
-        settle_groups(iot, names, THING, lambda: contact._stage(table, THING), once)
+        settle_by_row(iot, names, table, THING)
         keep_only(table, Retirement(iot, names), row, world.new)
 
 
@@ -291,10 +291,11 @@ def _provisions_again(world: World, session: Any) -> None:
 
 
 def _ends_claims(world: World, session: Any) -> None:
-    table = world.table(session)
-    retirement = Retirement(session.client("iot"), world.account.names)
+    """What claims.handler.handle does with its own clients."""
+    table, iot, names = world.table(session), session.client("iot"), world.account.names
     for claim in claims.overdue(table, 1):
-        claims._finish(table, retirement, claim, datetime.now(UTC))
+        settle_by_row(iot, names, table, claim["thing"])
+        claims._finish(table, Retirement(iot, names), claim)
 
 
 def _discard(_result: object) -> None:

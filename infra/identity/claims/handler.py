@@ -12,6 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from infra.identity.certificates import Retirement, keep_only
+from infra.identity.groups import NoGroupError, settle_by_row
+from infra.identity.troubles import Troubles
 from infra.names import Names
 
 PATIENT = Config(retries={"mode": "adaptive", "max_attempts": 10})
@@ -22,15 +24,23 @@ BY_CLAIM = "by-claim"
 def handle(_event: object, context: Any) -> None:
     names = Names(os.environ["FLEET"], os.environ["ACCOUNT"], os.environ["AWS_REGION"])
     table = boto3.resource("dynamodb", config=PATIENT).Table(os.environ["REGISTRY_TABLE"])
-    retirement = Retirement(boto3.client("iot", config=PATIENT), names)
+    iot = boto3.client("iot", config=PATIENT)
+    retirement = Retirement(iot, names)
+    troubles = Troubles(NoGroupError)
     now = datetime.now(UTC)
     ended = 0
     for claim in overdue(table, int(time.time())):
         if context.get_remaining_time_in_millis() < RESERVE_SECONDS * 1000:
             break  # the next hour goes on from here
-        end = _finish if claim["claim_state"] == "used" else _expire
-        ended += end(table, retirement, claim, now)
-    print(json.dumps({"outcome": "ended", "claims": ended}))  # noqa: T201 - a function's log is its standard output
+        with troubles.about(claim["thing"]):
+            if claim["claim_state"] == "used":
+                settle_by_row(iot, names, table, claim["thing"])
+                ended += _finish(table, retirement, claim)
+            else:
+                ended += _expire(table, retirement, claim, now)
+    outcome = json.dumps({"outcome": "ended", "claims": ended})
+    troubles.tell(outcome)
+    print(outcome)  # noqa: T201 - a function's log is its standard output
 
 
 def overdue(table: Any, now: int) -> Iterator[Mapping[str, Any]]:
@@ -62,7 +72,7 @@ def _query(table: Any, state: str, expired_at: int | None) -> Iterator[Mapping[s
         query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
-def _finish(table: Any, retirement: Retirement, claim: Mapping[str, Any], _now: datetime) -> bool:
+def _finish(table: Any, retirement: Retirement, claim: Mapping[str, Any]) -> bool:
     """What a first contact has begun; False when someone else has finished it by now."""
     row = table.get_item(Key={"thing": claim["thing"]}, ConsistentRead=True).get("Item", {})
     if row.get("claim_state") != "used":

@@ -15,7 +15,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from infra.identity.certificates import Retirement, keep_only
-from infra.identity.groups import once, settle_groups, stage_of
+from infra.identity.groups import settle_by_row
 from infra.names import Names
 
 # A nucleus with many subscriptions connects again as <thing>#2.
@@ -31,13 +31,8 @@ def handle(event: Mapping[str, Any], _context: object) -> None:
         row = close_claim(table, client["thing"], str(certificate), datetime.now(UTC))
         if row:
             iot = boto3.client("iot")
-            settle_groups(iot, names, client["thing"], lambda: _stage(table, client["thing"]), once)
+            settle_by_row(iot, names, table, client["thing"])
             keep_only(table, Retirement(iot, names), row, str(certificate))
-
-
-def _stage(table: Any, thing: str) -> str | None:
-    row = table.get_item(Key={"thing": thing}, ConsistentRead=True).get("Item")
-    return stage_of(str(row["state"]), str(row["stage"])) if row else None
 
 
 def close_claim(table: Any, thing: str, certificate_id: str, now: datetime) -> Mapping[str, Any] | None:

@@ -10,19 +10,16 @@ import boto3
 from botocore.config import Config
 
 from infra.identity.rotation.due import Rule, due
-from infra.identity.rotation.mending import Troubles, mend
+from infra.identity.rotation.mending import mend
 from infra.identity.rotation.orders import NotRotatableError, order
-from infra.identity.rotation.shadow import Shadow
+from infra.identity.rotation.shadow import Shadow, UnsettledError
 from infra.identity.rotation.signing import Signing
+from infra.identity.troubles import Troubles
 from infra.names import Names
 
 PATIENT = Config(retries={"mode": "adaptive", "max_attempts": 8})
 RESERVE_SECONDS = 30
 WATCH = "expiry watch"
-
-
-class TroubleError(Exception):
-    """Something could not be done for some tills; the call counts as failed, so that somebody looks."""
 
 
 def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -52,12 +49,11 @@ def _every_day(table: Any, iot: Any, data: Any, signing: Signing, context: Any) 
 
     after = os.environ.get("ROTATE_AFTER_DAYS")
     things = due(table, stages, Rule(after=int(after) if after else None), now)
-    troubles = Troubles()
+    troubles = Troubles(UnsettledError)
     ordered = _watch(table, Shadow(table, iot, data), things, time_is_left, troubles)
     mended = mend(table, iot, signing, stages=stages, now=now, go_on=time_is_left, troubles=troubles)
     outcome = {"outcome": "ordered", "rotations": ordered, **mended}
-    if troubles.told:
-        raise TroubleError(f"{json.dumps(outcome)}, but not for all: {'; '.join(troubles.told)}")
+    troubles.tell(json.dumps(outcome))
     return outcome
 
 

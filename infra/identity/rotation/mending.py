@@ -1,34 +1,17 @@
 """Once a day: what calls that were cut off have left behind, of rotations and of certificates."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from infra.identity.certificates import changes
 from infra.identity.rotation.due import in_stages, moment
-from infra.identity.rotation.shadow import UNDER_WAY, UnsettledError
+from infra.identity.rotation.shadow import UNDER_WAY
 from infra.identity.rotation.signing import Signing
 from infra.identity.rotation.unrecorded import OLD, end_unrecorded
+from infra.identity.troubles import Troubles
 
 Row = Mapping[str, Any]
-
-
-class Troubles:
-    """What could not be done for single tills: one that makes trouble every day keeps no other waiting."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    @contextmanager
-    def about(self, thing: str) -> Iterator[None]:
-        """What the cloud refuses for one till is a line more in `told`."""
-        try:
-            yield
-        except (ClientError, BotoCoreError, UnsettledError) as error:
-            self.told.append(f"{thing}: {error}")
 
 
 def mend(
