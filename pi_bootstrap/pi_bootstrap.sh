@@ -80,8 +80,8 @@ Usage: sudo ./pi_bootstrap.sh [install|doctor|repair|uninstall] [options]
   --dry-run             say what would be done
   --json                with doctor: one JSON object, {"ok", "findings": [{"code", "message", "remedy", "safe"}]}
   --keep-kit            leave the claim's private key in the kit after provisioning
-  --discard-sales       with uninstall: destroy sales, and files in the outbox, that have not reached the cloud
-  --keep-ledger         with uninstall: keep the ledger, the outbox and the users that own them
+  --discard-sales       with uninstall: destroy sales, and whatever else is only on this card
+  --keep-ledger         with uninstall: keep the ledger, those set aside, the outbox, and their users
   --nucleus-dir DIR     install the nucleus with DIR/flavour.sh
   --offline-bundle DIR  take nucleus and Debian packages from DIR, which make_bundle.sh made
   --help                this text

@@ -39,15 +39,19 @@ uninstall() {
 # What only this card holds is destroyed when somebody says so, never by the way.
 check_nothing_is_lost() {
   [[ $KEEP_LEDGER == no && $DISCARD_SALES == no ]] || return 0
-  check_outbox
+  check_folder outbox "files that have not reached the cloud" "let the till deliver them first"
+  check_folder refused "records that the cloud would not take" "copy them off it first"
+  check_folder set-aside "files of ledgers whose sales may not be in the cloud" \
+    "copy them off it first, for greentill sales recover"
   check_ledger
 }
 
-check_outbox() {
+# check_folder NAME WHAT INSTEAD
+check_folder() {
   local left
-  left=$(find "$STATE_DIR/outbox" -mindepth 1 -printf x 2>/dev/null | wc -c) || true
-  [[ $left -eq 0 ]] || fatal "$left files in $STATE_DIR/outbox have not reached the cloud: let the till deliver them" \
-    "first, or uninstall --keep-ledger, or destroy them with uninstall --discard-sales."
+  left=$(find "$STATE_DIR/$1" -mindepth 1 ! -type d -printf x 2>/dev/null | wc -c) || true
+  [[ $left -eq 0 ]] || fatal "$STATE_DIR/$1 holds $2 ($left): $3," \
+    "or uninstall --keep-ledger, or destroy them with uninstall --discard-sales."
 }
 
 check_ledger() {
@@ -104,9 +108,9 @@ remove_if_empty() {
 remove_state() {
   [[ -d $STATE_DIR ]] || return 0
   if [[ $KEEP_LEDGER == yes ]]; then
-    change "remove everything in $STATE_DIR but the ledger, the outbox and what has been delivered" \
+    change "remove everything in $STATE_DIR but the ledgers, the outbox and what has been delivered" \
       find "$STATE_DIR" -mindepth 1 -maxdepth 1 ! -name 'ledger*' ! -name 'sync.db*' ! -name refused ! -name cursors \
-      ! -name outbox -exec rm -rf {} +
+      ! -name outbox ! -name set-aside -exec rm -rf {} +
   else
     change "remove $STATE_DIR, ledger included" rm -rf "$STATE_DIR"
   fi

@@ -98,7 +98,7 @@ def test_a_till_is_made_kept_and_unmade(machine: Machine, work_dir: Path) -> Non
     assert out(machine, "ls", outbox) == "told.json"
     assert out(machine, "ls", "/etc/greentill", "/greengrass/v2") == ""
     refused = said(machine, "uninstall", status=1)
-    assert f"1 files in {outbox} have not reached the cloud" in refused
+    assert f"{outbox} holds files that have not reached the cloud (1)" in refused
     said(machine, "uninstall", "--discard-sales")
     assert out(machine, "getent", "passwd", "ggc_user") == ""
     gone = "/var/lib/greentill /home/ggc_user /greengrass /etc/systemd/journald.conf.d"
