@@ -120,6 +120,9 @@ parse() {
     shift
   done
   [[ $JSON == no || $COMMAND == doctor ]] || fatal "--json goes with doctor only."
+  [[ $KEEP_LEDGER$DISCARD_SALES == nono || $COMMAND == uninstall ]] ||
+    fatal "--keep-ledger and --discard-sales go with uninstall only: name it, or leave them out."
+  [[ $KEEP_LEDGER$DISCARD_SALES != yesyes ]] || fatal "--keep-ledger or --discard-sales: decide for one of them."
   export KIT_DIR NUCLEUS_DIR OFFLINE_BUNDLE
 }
 

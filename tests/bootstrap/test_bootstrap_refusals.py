@@ -112,3 +112,25 @@ def test_an_unknown_option_stops_it(tmp_path: Path):
     )
     assert done.returncode == 1
     assert "I don't know --dryrun" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--keep-ledger"], "go with uninstall only"),
+        (["repair", "--discard-sales"], "go with uninstall only"),
+        (["uninstall", "--keep-ledger", "--discard-sales"], "decide for one"),
+    ],
+)
+def test_what_is_to_become_of_sales_is_told_to_uninstall_only_and_once(
+    arguments: list[str], says: str
+) -> None:
+    done = subprocess.run(
+        [SCRIPTS / "pi_bootstrap.sh", *arguments, "--dry-run"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode != 0
+    assert says in done.stderr
