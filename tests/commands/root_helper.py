@@ -41,12 +41,12 @@ class RootHelper:
 
     def _serve(self) -> None:
         while not self._ended.wait(0.01):
-            for verb, reply in list(self.verbs.items()):
+            for verb in list(self.verbs):
                 ask = self.folder / "asks" / verb
                 if ask.exists():
                     ask.unlink()
                     self.asked.append(verb)
-                    self._answer(verb, *reply())
+                    self._answer(verb, *self.verbs[verb]())
 
     def _answer(self, verb: str, outcome: str, message: str, detail: dict[str, Any]) -> None:
         answer = self.folder / "answers" / f"{verb}.json"
