@@ -7,7 +7,8 @@ from typing import Any
 
 from fleet_provisioning.errors import ChangedError
 from fleet_provisioning.registry import Row
-from infra.identity.certificates import changes, close_loose_claims, forget_closed_claims
+from infra.identity.certificates import close_loose_claims, forget_closed_claims
+from infra.identity.rows import update_row
 from infra.names import Names
 
 NAMES = {"#state": "state"}
@@ -134,7 +135,7 @@ class Changes:
     ) -> None:
         """`also` is one more condition, whose values are among `values`."""
         condition = "#state = :was AND stage = :in"
-        if not changes(
+        if not update_row(
             self._table,
             row.thing,
             UpdateExpression=expression,

@@ -7,9 +7,10 @@ the one that changed the row last has the last word about the thing.
 
 from dataclasses import dataclass
 
+from fleet_provisioning.again import MOST_TRIES
 from fleet_provisioning.assignment import assignment
 from fleet_provisioning.changes import Changes
-from fleet_provisioning.errors import ProvisioningError
+from fleet_provisioning.errors import ChangedError, ProvisioningError
 from fleet_provisioning.fleet import Fleet
 from fleet_provisioning.registry import Row
 from infra.cleanup.sweep.attempt import until_done
@@ -110,7 +111,7 @@ def _stage(fleet: Fleet, thing: str) -> str | None:
 def _settle_attributes(fleet: Fleet, thing: str) -> bool:
     """Until the thing's store is the row's, as another move may be under way; False when it was."""
     iot, changed = fleet.iot, False
-    while True:
+    for _ in range(MOST_TRIES):
         store = fleet.till(thing).store
         try:
             attributes = iot.describe_thing(thingName=thing).get("attributes", {})
@@ -121,3 +122,4 @@ def _settle_attributes(fleet: Fleet, thing: str) -> bool:
         payload = {"attributes": {"store": store}, "merge": True}
         until_done(lambda told=payload: iot.update_thing(thingName=thing, attributePayload=told))  # type: ignore[misc]
         changed = True
+    raise ChangedError(f"{thing} is being moved by others again and again: repeat this when they are done")

@@ -7,11 +7,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from fleet_provisioning.errors import ChangedError, NotDeployedError, ProvisioningError, SerialTakenError
+from infra.identity.rows import CONDITION_FAILED, update_row
 from infra.names import Names
 
 BY_STAGE = "by-stage"
 ABSENT_WHEN_EMPTY = ("earlier_certificate_ids", "loose_claim_ids", "closing_claim_ids")
-CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 @dataclass(frozen=True)
@@ -156,20 +156,21 @@ class Registry:
 
     def _while_pending(self, thing: str, expression: str, condition: str, values: dict[str, Any]) -> None:
         try:
-            self._table.update_item(
-                Key={"thing": thing},
+            changed = update_row(
+                self._table,
+                thing,
                 UpdateExpression=expression,
                 ConditionExpression=f"#state = :pending AND {condition}",
                 ExpressionAttributeNames={"#state": "state"},
                 ExpressionAttributeValues={**values, ":pending": "pending"},
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] != CONDITION_FAILED:
-                raise self._explained(error) from error
+            raise self._explained(error) from error
+        if not changed:
             raise ChangedError(
                 f"{thing} was changed by somebody else while its kit was made: look at it with "
                 "greentill till status"
-            ) from error
+            )
 
     def _explained(self, error: ClientError) -> ClientError | NotDeployedError:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":

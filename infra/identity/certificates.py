@@ -6,10 +6,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.identity.rows import update_row
 from infra.names import Names
 
 GONE = "ResourceNotFoundException"
-CONDITION_FAILED = "ConditionalCheckFailedException"
 # Active or attached again: somebody was just giving it rights, or AWS IoT hasn't yet noted that it lost them.
 HELD = frozenset({"CertificateStateException", "DeleteConflictException"})
 WAITS_SECONDS = (0.2, 0.5, 1.0, 2.0)
@@ -53,13 +53,15 @@ class Retirement:
         unless_gone(lambda: self._iot.delete_certificate(certificateId=certificate_id))
 
 
-def unless_gone(step: Callable[[], Any]) -> None:
-    """Do what needs no doing where what it is about is gone."""
+def unless_gone(step: Callable[[], Any]) -> bool:
+    """Do what needs no doing where what it is about is gone; False where it was."""
     try:
         step()
     except ClientError as error:
         if error.response["Error"]["Code"] != GONE:
             raise
+        return False
+    return True
 
 
 def close_loose_claims(table: Any, row: Mapping[str, Any], *, state: str) -> list[str] | None:
@@ -72,7 +74,7 @@ def close_loose_claims(table: Any, row: Mapping[str, Any], *, state: str) -> lis
     closing = list(row.get("closing_claim_ids", []))
     if not loose:
         return closing
-    moved = changes(
+    moved = update_row(
         table,
         row["thing"],
         UpdateExpression="SET closing_claim_ids"
@@ -86,7 +88,7 @@ def close_loose_claims(table: Any, row: Mapping[str, Any], *, state: str) -> lis
 
 def forget_closed_claims(table: Any, thing: str, ended: list[str]) -> bool:
     """They are ended; False when others are being ended by now, which are named still."""
-    return not ended or changes(
+    return not ended or update_row(
         table,
         thing,
         UpdateExpression="REMOVE closing_claim_ids",
@@ -114,7 +116,7 @@ def keep_only(table: Any, retirement: Retirement, row: Mapping[str, Any], certif
         gone.append(ended)
     if not forget_closed_claims(table, row["thing"], closing):
         return False
-    return changes(
+    return update_row(
         table,
         row["thing"],
         UpdateExpression="SET certificate_ids = :this,"
@@ -131,14 +133,3 @@ def keep_only(table: Any, retirement: Retirement, row: Mapping[str, Any], certif
             ":provisioned": "provisioned",
         },
     )
-
-
-def changes(table: Any, thing: str, **update: Any) -> bool:
-    """Update the row; False when it is no longer as the update's condition wants it."""
-    try:
-        table.update_item(Key={"thing": thing}, **update)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != CONDITION_FAILED:
-            raise
-        return False
-    return True

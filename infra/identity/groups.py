@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.identity.certificates import GONE
+from infra.identity.certificates import GONE, unless_gone
 from infra.names import Names
 
 PAUSES_SECONDS = (0, 0, 0, 0.2, 0.5, 1, 2)  # AWS IoT's lists of things and groups may lag behind
@@ -70,22 +70,11 @@ def settle_by_row(iot: Any, names: Names, table: Any, thing: str) -> None:
         row = table.get_item(Key={"thing": thing}, ConsistentRead=True).get("Item")
         return stage_of(str(row["state"]), str(row["stage"])) if row else None
 
-    settle_groups(iot, names, thing, stage, _once)
-
-
-def _once(call: Callable[[], Any]) -> bool:
-    """A step without patience."""
-    try:
-        call()
-    except ClientError as error:
-        if error.response["Error"]["Code"] != GONE:
-            raise
-        return False
-    return True
+    settle_groups(iot, names, thing, stage, unless_gone)
 
 
 def _complain(iot: Any, thing: str, group: str) -> None:
-    if _once(lambda: iot.describe_thing(thingName=thing)):
+    if unless_gone(lambda: iot.describe_thing(thingName=thing)):
         raise NoGroupError(group)
 
 

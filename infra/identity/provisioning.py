@@ -85,6 +85,7 @@ class Provisioning(Construct):
             statements=[*retirement(self._names), self._put_into_stage()],
             modules=[
                 "infra/identity/certificates.py",
+                "infra/identity/rows.py",
                 "infra/identity/groups.py",
                 "infra/errors.py",
                 "infra/names.py",
@@ -143,6 +144,7 @@ class Provisioning(Construct):
             ],
             modules=[
                 "infra/identity/certificates.py",
+                "infra/identity/rows.py",
                 "infra/identity/groups.py",
                 "infra/identity/troubles.py",
                 "infra/errors.py",

@@ -35,6 +35,7 @@ class Rotations(Construct):
             modules=[
                 *(f"{package}/{module}.py" for module in MODULES),
                 "infra/identity/certificates.py",
+                "infra/identity/rows.py",
                 "infra/identity/troubles.py",
                 "infra/errors.py",
                 "infra/names.py",

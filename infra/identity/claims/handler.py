@@ -9,10 +9,10 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from infra.identity.certificates import Retirement, keep_only
 from infra.identity.groups import NoGroupError, settle_by_row
+from infra.identity.rows import update_row
 from infra.identity.troubles import Troubles
 from infra.names import Names
 
@@ -83,20 +83,15 @@ def _finish(table: Any, retirement: Retirement, claim: Mapping[str, Any]) -> boo
 def _expire(table: Any, retirement: Retirement, claim: Mapping[str, Any], now: datetime) -> bool:
     """End an expired claim; False when the row has another one, or its till has come, by now."""
     retirement.claim(claim["claim_certificate_id"])
-    try:
-        table.update_item(
-            Key={"thing": claim["thing"]},
-            UpdateExpression="SET claim_closed_because = :expired, claim_closed_at = :now REMOVE claim_state",
-            ConditionExpression="claim_certificate_id = :claim AND claim_state = :state",
-            ExpressionAttributeValues={
-                ":expired": "expired",
-                ":now": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                ":claim": claim["claim_certificate_id"],
-                ":state": claim["claim_state"],
-            },
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
+    return update_row(
+        table,
+        claim["thing"],
+        UpdateExpression="SET claim_closed_because = :expired, claim_closed_at = :now REMOVE claim_state",
+        ConditionExpression="claim_certificate_id = :claim AND claim_state = :state",
+        ExpressionAttributeValues={
+            ":expired": "expired",
+            ":now": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            ":claim": claim["claim_certificate_id"],
+            ":state": claim["claim_state"],
+        },
+    )

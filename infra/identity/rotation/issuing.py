@@ -6,12 +6,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.identity.certificates import Retirement, changes
+from infra.identity.certificates import Retirement
 from infra.identity.rotation.due import moment
 from infra.identity.rotation.keys import key_of_request
 from infra.identity.rotation.orders import stamp
 from infra.identity.rotation.shadow import UNDER_WAY
 from infra.identity.rotation.unrecorded import unrecorded
+from infra.identity.rows import update_row
 
 BAD_REQUESTS = frozenset({"InvalidRequestException", "CertificateValidationException"})
 # A till keeps one key for a rotation; another that asks with ever new ones would fill its row.
@@ -96,7 +97,7 @@ def while_under_way(
     table: Any, row: Row, expression: str, values: Mapping[str, Any], condition: str = ""
 ) -> bool:
     """Change the row while its rotation is under way in it; False when it isn't any more."""
-    return changes(
+    return update_row(
         table,
         row["thing"],
         UpdateExpression=expression,

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from infra.identity.certificates import changes
 from infra.identity.rotation.due import in_stages, moment
 from infra.identity.rotation.shadow import UNDER_WAY
 from infra.identity.rotation.signing import Signing
 from infra.identity.rotation.unrecorded import OLD, end_unrecorded
+from infra.identity.rows import update_row
 from infra.identity.troubles import Troubles
 
 Row = Mapping[str, Any]
@@ -68,7 +68,7 @@ def _forget(table: Any, row: Row, looked_for: Sequence[Mapping[str, Any]]) -> No
     """Tomorrow again where the till has asked with another key meanwhile."""
     had = list(row["signing_keys"])
     left = [one for one in had if one not in looked_for]
-    changes(
+    update_row(
         table,
         row["thing"],
         UpdateExpression="SET signing_keys = :left" if left else "REMOVE signing_keys",

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from infra.identity.certificates import CONDITION_FAILED
 from infra.identity.rotation.shadow import UNDER_WAY, Shadow
+from infra.identity.rows import update_row
 
 
 class NotRotatableError(Exception):
@@ -39,23 +37,21 @@ def order(table: Any, shadow: Shadow, thing: str, *, by: str, now: datetime | No
         "requested_at": stamp(now or datetime.now(UTC)),
         "requested_by": by,
     }
-    try:
-        table.update_item(
-            Key={"thing": thing},
-            UpdateExpression="SET #rotation = :wanted",
-            ConditionExpression="#state = :provisioned"
-            " AND (attribute_not_exists(#rotation) OR NOT #rotation.#state IN (:first, :second))",
-            ExpressionAttributeNames={"#state": "state", "#rotation": "rotation"},
-            ExpressionAttributeValues={
-                ":wanted": wanted,
-                ":provisioned": "provisioned",
-                ":first": UNDER_WAY[0],
-                ":second": UNDER_WAY[1],
-            },
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != CONDITION_FAILED:
-            raise
+    ordered = update_row(
+        table,
+        thing,
+        UpdateExpression="SET #rotation = :wanted",
+        ConditionExpression="#state = :provisioned"
+        " AND (attribute_not_exists(#rotation) OR NOT #rotation.#state IN (:first, :second))",
+        ExpressionAttributeNames={"#state": "state", "#rotation": "rotation"},
+        ExpressionAttributeValues={
+            ":wanted": wanted,
+            ":provisioned": "provisioned",
+            ":first": UNDER_WAY[0],
+            ":second": UNDER_WAY[1],
+        },
+    )
+    if not ordered:
         return _resume(table, shadow, thing)
     shadow.settle(thing)
     return Ordered(thing, wanted["id"], new=True)

@@ -12,10 +12,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.identity.certificates import GONE, Retirement, changes
+from infra.identity.certificates import GONE, Retirement
 from infra.identity.rotation.issuing import Issuing, UnsignableError, while_under_way
 from infra.identity.rotation.orders import stamp
 from infra.identity.rotation.shadow import UNDER_WAY, Shadow
+from infra.identity.rows import update_row
 from infra.names import Names
 
 REASON_CHARACTERS = 300
@@ -170,7 +171,7 @@ class Signing:
     def _forget(self, row: Row, loser: str) -> None:
         """Unless the row has changed meanwhile: then it is looked at again."""
         issued = list(row["certificate_ids"])
-        changes(
+        update_row(
             self._table,
             row["thing"],
             UpdateExpression="SET certificate_ids = :left, retired_certificate_ids"
