@@ -18,6 +18,7 @@ from infra.settings import Settings, load
 from tests.cloud.cdk import REPOSITORY, bootstrap, cdk
 from tests.cloud.devices import Device, Identity, signing_request
 from tests.conftest import Cloud
+from tests.provisioning.rows import provisioned_row
 from tests.provisioning.whole_fleet import FLEET_TOML
 from tests.waiting import wait_for
 
@@ -79,22 +80,11 @@ class Deployed:
         self.iot.add_thing_to_thing_group(thingName=thing, thingGroupName=self.names.stage_group("dev"))
         self.iot.attach_policy(policyName=self.names.core_policy, target=arn)
         self.iot.attach_thing_principal(thingName=thing, principal=arn, thingPrincipalType="EXCLUSIVE_THING")
+        given = assignment(thing, self.settings.stores["ST-367"], ["T1"])
         self.put(
-            {
-                "thing": thing,
-                "serial": serial,
-                "store": "ST-367",
-                "stage": "dev",
-                "terminals": ["T1"],
-                "state": "provisioned",
-                "assignment": assignment(thing, self.settings.stores["ST-367"], ["T1"]),
-                "created_at": "2026-11-21T09:00:00.000000Z",
-                "created_by": "tester",
-                "provisioned_at": "2026-11-21T09:00:00Z",
-                "certificate_ids": [made["certificateId"]],
-                "refusals": 0,
-                **more,
-            }
+            provisioned_row(
+                thing, serial, str(made["certificateId"]), **{"assignment": given, "refusals": 0, **more}
+            )
         )
         return thing, Identity(made["certificatePem"], key)
 

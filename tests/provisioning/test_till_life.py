@@ -3,123 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable
+from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from fleet_provisioning.backlog import Reported, loss
 from fleet_provisioning.decommission import decommission
-from fleet_provisioning.errors import ProvisioningError
+from fleet_provisioning.errors import ChangedError, ProvisioningError
 from fleet_provisioning.fleet import Fleet
 from fleet_provisioning.kits import Common, KitMaker
-from fleet_provisioning.move import Destination, move
+from fleet_provisioning.move import Destination, move, settle_thing
 from fleet_provisioning.replace import replace
 from fleet_provisioning.revoke import revoke
 from infra.identity.rotation import orders
+from tests.provisioning.life import SERIAL, THING, KilledError, Life
 
-SERIAL, THING = "PI0001", "greentill-PI0001"
 MOST_CALLS = 60
-
-
-class KilledError(BaseException):
-    """The power went, or somebody pressed Ctrl-C twice."""
-
-
-class Greengrass:
-    """What moto doesn't have: core devices that can be deleted once."""
-
-    def __init__(self) -> None:
-        self.devices = {THING}
-
-    def delete_core_device(self, coreDeviceThingName: str) -> None:  # noqa: N803 - boto3's
-        if coreDeviceThingName not in self.devices:
-            error = {"Error": {"Code": "ResourceNotFoundException", "Message": "no such core device"}}
-            raise ClientError(error, "DeleteCoreDevice")
-        self.devices.remove(coreDeviceThingName)
-
-
-class Session:
-    """moto's account, in which the call after `allowed` others is never made."""
-
-    def __init__(self, session: Any, greengrass: Greengrass, allowed: int | None = None) -> None:
-        self.session, self.greengrass, self.allowed = session, greengrass, allowed
-        self.made = 0
-
-    def client(self, service: str) -> Any:
-        if service == "greengrassv2":
-            return self.greengrass
-        client = self.session.client(service)
-        client.meta.events.register("before-call", self._count)
-        return client
-
-    def resource(self, service: str) -> Any:
-        resource = self.session.resource(service)
-        resource.meta.client.meta.events.register("before-call", self._count)
-        return resource
-
-    def _count(self, **_: Any) -> None:
-        if self.allowed is not None and self.made >= self.allowed:
-            raise KilledError
-        self.made += 1
-
-
-class Life:
-    """A provisioned till in moto's account, and what is left of it."""
-
-    def __init__(self, account: Any) -> None:
-        self.account = account
-        self.greengrass = Greengrass()
-        names, iot = account.names, account.iot
-        iot.create_policy(policyName=names.core_policy, policyDocument="{}")
-        for stage in ("dev", "prod"):
-            iot.create_thing_group(thingGroupName=names.stage_group(stage))
-        iot.create_thing(
-            thingName=THING, attributePayload={"attributes": {"serial": SERIAL, "store": "ST-367"}}
-        )
-        iot.add_thing_to_thing_group(thingName=THING, thingGroupName=names.stage_group("dev"))
-        self.certificates = [self._certificate(names.core_policy, THING) for _ in range(2)]
-        self.claim = self._certificate(names.claim_policy, None)
-        account.table.put_item(
-            Item={
-                "thing": THING,
-                "serial": SERIAL,
-                "store": "ST-367",
-                "stage": "dev",
-                "terminals": ["T1"],
-                "state": "provisioned",
-                "assignment": {},
-                "created_at": "2026-11-20T09:00:00.000000Z",
-                "created_by": "x",
-                "provisioned_at": "2026-11-20T10:00:00Z",
-                "claim_certificate_id": self.claim,
-                "certificate_ids": self.certificates[:1],  # the other one the row has never heard of
-            }
-        )
-
-    def _certificate(self, policy: str, thing: str | None) -> str:
-        made = self.account.iot.create_keys_and_certificate(setAsActive=True)
-        self.account.iot.attach_policy(policyName=policy, target=made["certificateArn"])
-        if thing:
-            self.account.iot.attach_thing_principal(thingName=thing, principal=made["certificateArn"])
-        return str(made["certificateId"])
-
-    def fleet(self, allowed: int | None = None) -> Fleet:
-        session = Session(self.account.session, self.greengrass, allowed)
-        return Fleet(session, self.account.names, self.account.settings, by="tester")
-
-    def row(self) -> dict[str, Any]:
-        return dict(self.account.table.get_item(Key={"thing": THING})["Item"])
-
-    def groups(self) -> list[str]:
-        found = self.account.iot.list_thing_groups_for_thing(thingName=THING)["thingGroups"]
-        return [group["groupName"] for group in found]
-
-    def left_certificates(self) -> set[str]:
-        return {one["certificateId"] for one in self.account.certificates()}
 
 
 @pytest.fixture
@@ -190,6 +94,16 @@ def test_a_till_that_moves_stage_is_never_in_two_and_ends_in_the_new_one(life: L
     assert attributes == {"serial": SERIAL, "store": "ST-406"}
     again = move(life.fleet(), life.fleet().till(SERIAL), Destination(stage="prod"))
     assert again.changed == ()
+
+
+def test_a_till_that_others_move_again_and_again_is_left_to_them(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet, row = life.fleet(), life.fleet().till(SERIAL)
+    stores = itertools.cycle(("ST-406", "ST-367"))
+    monkeypatch.setattr(Fleet, "till", lambda _fleet, _thing: replaced(row, store=next(stores)))
+    with pytest.raises(ChangedError, match="again and again"):
+        settle_thing(fleet, THING)
 
 
 def test_a_till_without_a_thing_yet_moves_in_the_registry_and_gets_the_rest_when_it_provisions(

@@ -31,6 +31,7 @@ from infra.identity.hook import handler as hook
 from infra.identity.rotation.shadow import Shadow
 from infra.identity.rotation.signing import Signing
 from tests.cloud.devices import signing_request
+from tests.provisioning.rows import provisioned_row
 
 SERIAL, THING = "PI0001", "greentill-PI0001"
 ROTATION = "r1"
@@ -127,21 +128,13 @@ class World:
         account.iot.add_thing_to_thing_group(thingName=THING, thingGroupName="greentill-dev")
         self.old, self.new = self._certificate(), ""
         self.claim = self._certificate(policy="greentill-claim", thing=None)
-        row: dict[str, Any] = {
-            "thing": THING,
-            "serial": SERIAL,
-            "store": "ST-367",
-            "stage": "dev",
-            "terminals": ["T1"],
-            "state": "provisioned",
-            "assignment": {},
-            "created_at": "2026-11-20T09:00:00.000000Z",
-            "created_by": "x",
-            "provisioned_at": "2026-11-20T10:00:00Z",
-            "certificate_ids": [self.old],
-            "connected_certificate": self.old,
-            "rotation": {"id": ROTATION, "state": "wanted"},
-        }
+        row = provisioned_row(
+            THING,
+            SERIAL,
+            self.old,
+            connected_certificate=self.old,
+            rotation={"id": ROTATION, "state": "wanted"},
+        )
         if beginning == "arrived":
             self.new = self._certificate()
             row |= {
