@@ -65,9 +65,8 @@ class Cashiers:
         if version != self._seen:
             self._seen = version
             found = _read(self._path)
-            if (
-                found is not None
-            ):  # else as before: a file that was spoiled must not let everybody do everything
+            # A file that was spoiled must not let everybody do everything: then they stay as they were.
+            if found is not None:
                 self._filed = _usable(found, str(self._path))
 
 
