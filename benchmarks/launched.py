@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks import runtime
 from benchmarks.figure import ROOT
 from tests.soak.tills import Account, Till
 
@@ -18,12 +19,12 @@ class LaunchedTill(Till):
     def __init__(self, serial: str, folder: Path, found: Account | None, **pos: Any) -> None:
         super().__init__(serial, folder, found, **pos)
         self._runtimes = folder / "runtimes"
-        runtime = self._runtimes / _RUNTIME
-        runtime.mkdir(parents=True, exist_ok=True)
-        environment = runtime / "venv"
+        installed = self._runtimes / _RUNTIME
+        installed.mkdir(parents=True, exist_ok=True)
+        environment = installed / "venv"
         if not environment.exists():
-            environment.symlink_to(sys.prefix)
-        (runtime / "ready").touch()
+            environment.symlink_to(runtime.environment())
+        (installed / "ready").touch()
         self._artifact = folder / "artifact"
         if not self._artifact.exists():
             unpack(self._artifact)

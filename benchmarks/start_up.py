@@ -2,12 +2,11 @@
 
 import asyncio
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from statistics import median
 
-from benchmarks import ledgers
+from benchmarks import ledgers, runtime
 from benchmarks.figure import ROOT, Figure, Workshop
 from benchmarks.http_client import sale
 from benchmarks.launched import LaunchedTill
@@ -53,7 +52,7 @@ def _till(till: Till) -> float:
 def _empty() -> float:
     port = free_port()
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.empty_server", str(port)], cwd=ROOT)
+    process = subprocess.Popen([runtime.python(), "-m", "benchmarks.empty_server", str(port)], cwd=ROOT)
     try:
         return asyncio.run(first_answer(port, "/", sale(20))) - began
     finally:

@@ -25,7 +25,7 @@ RUNTIMES = Path("/var/lib/greentill/runtime")
 IMPORTS = (
     "apsw",
     "argon2",
-    "boto3.session",
+    "botocore.session",
     "fastapi",
     "httptools",
     "segno",

@@ -9,8 +9,6 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from boto3.dynamodb.types import TypeDeserializer
-
 from edge_components.edgekit.files import write_json
 from edge_components.sync.cloud import Cloud
 from edge_components.sync.errors import AssignmentError
@@ -47,7 +45,7 @@ class AssignmentFetcher:
             raise AssignmentError(
                 f"the registry {self._settings.registry_table} has no row for this till yet"
             )
-        found = _plain(TypeDeserializer().deserialize(row.get("assignment", {"M": {}})))
+        found = _plain(row.get("assignment", {"M": {}}))
         write_if_changed(self._settings, checked(found, self._settings.thing))
         return False
 
@@ -100,10 +98,22 @@ def _known_zone(name: str) -> bool:
     return True
 
 
-def _plain(value: Any) -> Any:
-    """DynamoDB's numbers as integers, at any depth."""
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return int(value) if isinstance(value, Decimal) and value == int(value) else value
+def _plain(value: dict[str, Any]) -> Any:
+    """A value in DynamoDB's own notation as Python has it; a whole number becomes an int.
+
+    boto3's deserialiser does it as well, and takes 3 MB.
+    """
+    ((kind, found),) = value.items()
+    match kind:
+        case "S" | "BOOL":
+            return found
+        case "NULL":
+            return None
+        case "N":
+            number = Decimal(found)
+            return int(number) if number == int(number) else number
+        case "L":
+            return [_plain(one) for one in found]
+        case "M":
+            return {key: _plain(one) for key, one in found.items()}
+    raise AssignmentError(f"the assignment holds a value of DynamoDB's type {kind}, which no part of it is")

@@ -10,10 +10,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-import boto3
-import botocore.session
 from botocore.config import Config
+from botocore.session import Session
 
+from edge_components.sync import sdk_data
 from edge_components.sync.clock import ServiceClock
 from edge_components.sync.credentials import NucleusCredentials
 from edge_components.sync.errors import EXPIRED, NotAwsError
@@ -44,7 +44,7 @@ class Cloud:
         self._credentials = NucleusCredentials(environment)
         self._pace = Pace(settings.bandwidth_kilobits * 125.0 or None)
         self._lock = threading.Lock()
-        self._session: boto3.Session | None = None
+        self._session: Session | None = None
         self._clients: dict[str, Any] = {}
 
     @property
@@ -60,17 +60,18 @@ class Cloud:
             if self._session is None:
                 self._session = self._new_session()
             if service not in self._clients:
-                client = self._session.client(service, config=self._config)
+                client = self._session.create_client(service, region_name=self._region, config=self._config)
                 self._clock.sign(client)
                 self._pace.send(client)
                 client.meta.events.register("after-call", self._heard)
                 self._clients[service] = client
             return self._clients[service]
 
-    def _new_session(self) -> boto3.Session:
-        session = botocore.session.Session()
+    def _new_session(self) -> Session:
+        session = Session()
+        session.register_component("data_loader", sdk_data.loader())
         session.get_component("credential_provider").insert_before("env", self._credentials)
-        return boto3.Session(botocore_session=session, region_name=self._region)
+        return session
 
     def _heard(self, parsed: Mapping[str, Any], **_: Any) -> None:
         """Learn from an answer before anyone uses it. Raises NotAwsError for one that AWS didn't give."""

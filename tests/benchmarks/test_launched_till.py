@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks import debian
+from benchmarks import debian, runtime
 from benchmarks.figure import BenchmarkError
 from benchmarks.launched import LaunchedTill
 from benchmarks.processes import pss_megabytes, with_children
@@ -22,6 +23,9 @@ def test_a_launched_till_sells_from_a_compiled_copy_with_a_small_process_beside_
         copies = tmp_path / "runtimes" / "bench" / "code" / "edge_components.pos"
         assert f"PYTHONPATH={next(copies.iterdir())}" in environment
         assert list(copies.rglob("writer.*.pyc"))
+        packages = Path(f"/proc/{pos}/maps").read_text(encoding="utf-8")
+        assert str(runtime.RUNTIMES) in packages
+        assert str(Path(sys.prefix) / "lib") not in packages
         assert pss_megabytes(beside) < pss_megabytes(pos) / 2
     finally:
         till.stop()

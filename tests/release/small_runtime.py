@@ -31,7 +31,7 @@ def small(folder: Path, **changes: str) -> Path:
     with zipfile.ZipFile(wheel, "w") as archive:
         for name in ("apsw", "argon2", "fastapi", "httptools", "segno", "uvicorn", "uvloop"):
             archive.writestr(f"all-1.data/purelib/{name}.py", changes.get(name, ""))
-        archive.writestr("boto3/session.py", "")
+        archive.writestr("botocore/session.py", "")
         archive.writestr("all-1.data/scripts/tool", "#!python")
     entry = {"file": wheel.name, "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest()}
     (folder / "wheels.json").write_text(json.dumps({TAG: [entry]}))
