@@ -1,7 +1,8 @@
 """What anybody would write with boto3: a ledger into table and bucket, as fast as it goes, without care.
 
 `python -m benchmarks.bare_drain LEDGER THING TABLE BUCKET WRITERS` prints the seconds and the CPU seconds
-that it took, its imports left out.
+that it took, its imports left out. It waits for others as sync does: the twin, unlike a cloud, runs beside
+it.
 """
 
 import gzip
@@ -16,12 +17,15 @@ import apsw
 import boto3
 from botocore.config import Config
 
+from edge_components.edgekit.priority import background
+
 BATCH = 25
 SEGMENT = 500
 BUSY_MILLISECONDS = 5_000
 
 
 def main(ledger: str, thing: str, table: str, bucket: str, writers: str) -> None:
+    background()
     config = Config(max_pool_connections=int(writers) + 2)
     dynamodb = boto3.client("dynamodb", config=config)
     s3 = boto3.client("s3", config=config)

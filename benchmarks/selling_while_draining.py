@@ -20,7 +20,7 @@ CLOUD_BYTES_PER_SECOND = 500_000.0  # paces the twin, so that it leaves its core
 
 
 def measure(workshop: Workshop) -> Iterator[Figure]:
-    backlog, sales = workshop.size(20_000, 200_000), workshop.size(100, 1_000)
+    backlog, sales = workshop.size(20_000, 200_000), workshop.size(300, 1_000)
     workshop.say(f"a backlog of {backlog:,} sales")
     source = ledgers.make(workshop.scratch / "source", backlog)
     with account(workshop.scratch / "cloud", fleet="bench") as found:

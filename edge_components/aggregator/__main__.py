@@ -18,6 +18,7 @@ from edge_components.aggregator.settings import Settings
 from edge_components.edgekit import config
 from edge_components.edgekit.backoff import Backoff
 from edge_components.edgekit.ledger import LedgerReader, LedgerUnavailableError
+from edge_components.edgekit.priority import background
 
 log = logging.getLogger("aggregator")
 
@@ -27,6 +28,7 @@ RETRY_CAP_SECONDS = 30.0
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     os.umask(0o002)  # what lies in /var/lib/greentill belongs to a group
+    background()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

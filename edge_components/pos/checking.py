@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,11 +11,11 @@ from pathlib import Path
 import apsw
 
 from edge_components.edgekit.backoff import Backoff
+from edge_components.edgekit.priority import background
 
 from . import database
 from .errors import DamagedLedgerError, UncheckedLedgerError
 
-_NICENESS = 10
 _log = logging.getLogger("pos.ledger")
 
 
@@ -60,7 +59,7 @@ class BackgroundCheck:
             self._thread.join()
 
     def _run(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)  # selling goes first
+        background()
         while not self._stopping.is_set() and not self._looked():
             self._stopping.wait(self._backoff.next())
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from edge_components.edgekit import config
 from edge_components.edgekit.ipc import Degraded, Ipc, IpcError, connect
+from edge_components.edgekit.priority import background
 from edge_components.sync.report import installed_version
 from edge_components.sync.service import Service
 from edge_components.sync.settings import Settings, SettingsError, complete
@@ -25,6 +26,7 @@ RESUBSCRIBE_SECONDS = 30.0
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("botocore").setLevel(logging.WARNING)
+    background()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

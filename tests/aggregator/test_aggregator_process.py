@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_components.edgekit.priority import BACKGROUND
 from tests.aggregator.ledger_in_front import EPOCH, GrowingLedger, expected, rollups_in
 from tests.waiting import wait_for
 
@@ -76,6 +77,8 @@ def test_it_counts_what_is_sold_while_it_runs_and_tells_how_far_it_is(process: P
     for _ in range(20):
         ledger.ring()
     wait_for(lambda: process.cursor() == (EPOCH, 21))
+    assert process.running is not None
+    assert os.getpriority(os.PRIO_PROCESS, process.running.pid) == BACKGROUND  # selling goes first
     ledger.ring("void")
     wait_for(lambda: process.cursor() == (EPOCH, 22))
     assert process.end(signal.SIGTERM) == 0

@@ -238,3 +238,21 @@ def test_a_reader_follows_to_the_ledger_that_took_the_place_of_one_set_aside(led
     assert [head.epoch for head in reader.heads()] == ["b" * 16]
     connection.close()
     reader.close()
+
+
+def test_who_runs_behind_selling_takes_its_threads_along_and_goes_nowhere_ahead_of_what_it_was_told():
+    script = """if True:
+        import os, threading
+        from edge_components.edgekit.priority import background
+        os.nice({told})
+        background()
+        background()
+        seen = []
+        thread = threading.Thread(target=lambda: seen.append(os.nice(0)))
+        thread.start()
+        thread.join()
+        print(os.nice(0), *seen)
+    """
+    for told, lowered in ((0, "10 10"), (15, "15 15")):
+        argv = [sys.executable, "-c", script.format(told=told)]
+        assert subprocess.check_output(argv, cwd=ROOT, text=True).strip() == lowered

@@ -15,6 +15,7 @@ from typing import Any, Self
 import apsw
 import pytest
 
+from edge_components.edgekit.priority import BACKGROUND
 from tests.sync import faulty_proxy as proxies
 from tests.sync.faulty_proxy import FaultyProxy
 from tests.sync.till import EPOCH, REGION, Till
@@ -116,6 +117,18 @@ def register(till: Till, **changes: Any) -> dict[str, Any]:
     row = TypeSerializer().serialize({"thing": till.settings.thing, "assignment": assignment})["M"]
     till.client("dynamodb").put_item(TableName=till.settings.registry_table, Item=row)
     return assignment
+
+
+def test_it_lets_selling_go_first_also_after_it_has_started_afresh(
+    till: Till, start: Callable[..., Process]
+) -> None:
+    process = start(configuration_seconds="0.1")
+    process.until(lambda: "delivering for" in process.log.read_text())
+    process.configure(most_writers="2")
+    process.until(lambda: process.log.read_text().count("delivering for") == 2)
+    threads = [int(path.name) for path in Path(f"/proc/{process.child.pid}/task").iterdir()]
+    assert len(threads) > 5, threads
+    assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {BACKGROUND}
 
 
 def test_it_delivers_publishes_its_cursor_and_ends_when_told(
