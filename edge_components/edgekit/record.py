@@ -12,6 +12,7 @@ MAX_INTEGER = 2**53 - 1  # RFC 8785 numbers are IEEE 754 doubles: beyond this, i
 ZERO_HASH = "0" * 64
 VERSION = 1
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_SORTING_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 KEYS = (
     "v",
     "epoch",
@@ -45,35 +46,41 @@ def canonical(value: Any) -> bytes:
 
     Left out: floats (NaN among them), integers beyond 2^53-1, lone surrogates, keys that are not strings.
     """
-    try:
-        ordered = _quickly_ordered(value)
-    except (TypeError, RecordError):
-        ordered = _ordered(value, "$")  # says where what is wrong stands, and takes any Mapping
-    return _encoded(ordered)
+    if _is_plain([value]):
+        return _encoded(_SORTING_ENCODER, value)
+    return _encoded(_ENCODER, _ordered(value, "$"))  # says where what is wrong stands, and takes any Mapping
 
 
-def _encoded(ordered: Any) -> bytes:
+def _encoded(encoder: json.JSONEncoder, value: Any) -> bytes:
     try:
-        return _ENCODER.encode(ordered).encode()
+        return encoder.encode(value).encode()
     except UnicodeEncodeError as error:
         raise RecordError(f"a text holds a lone surrogate at position {error.start}") from error
 
 
-def _quickly_ordered(value: Any) -> Any:
-    """What `_ordered` makes of plain values with ASCII keys, which is what records are made of."""
-    kind = type(value)
-    if kind is str or kind is bool or value is None:
-        return value
-    if kind is int:
-        if -MAX_INTEGER <= value <= MAX_INTEGER:
-            return value
-    elif kind is dict:
-        keys = sorted(value)
-        if "".join(keys).isascii():  # then the order of code points is that of UTF-16 code units
-            return {key: _quickly_ordered(value[key]) for key in keys}
-    elif kind in (list, tuple):
-        return [_quickly_ordered(item) for item in value]
-    raise RecordError("not plain")
+def _is_plain(values: Iterable[Any]) -> bool:
+    """Whether json's own sorting gives the canonical order, which is so for nearly all that is recorded."""
+    for value in values:
+        kind = type(value)
+        if kind is str or kind is bool or value is None:
+            continue
+        if kind is int:
+            if not -MAX_INTEGER <= value <= MAX_INTEGER:
+                return False
+        elif kind is dict:
+            # The order of code points is that of UTF-16 code units as long as all keys are ASCII.
+            if not (_are_ascii(value) and _is_plain(value.values())):
+                return False
+        elif kind not in (list, tuple) or not _is_plain(value):
+            return False
+    return True
+
+
+def _are_ascii(keys: Iterable[Any]) -> bool:
+    try:
+        return "".join(keys).isascii()
+    except TypeError:
+        return False  # not all of them are strings
 
 
 def _ordered(value: Any, path: str) -> Any:

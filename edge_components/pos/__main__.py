@@ -26,6 +26,7 @@ from .till import Till
 from .updates import Updates
 
 _MOST_FILES = 65_536
+_NEW_OBJECTS = 20_000  # containers made before they are looked at: a basket has hundreds, and leaves none
 _log = logging.getLogger("pos")
 
 
@@ -44,6 +45,7 @@ def main() -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     nucleus = Nucleus(os.environ, Updates(settings, Clock().boot_id))
     till = Till(settings, committed=nucleus.committed)
+    gc.set_threshold(_NEW_OBJECTS, 20, 20)
     gc.freeze()  # what was imported stays: a collection in the middle of a sale need not look at it
     uvicorn.run(
         create(till, nucleus),

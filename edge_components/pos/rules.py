@@ -15,7 +15,7 @@ from edge_components.edgekit import money
 from .assignment import Assignment
 from .entries import Scene, Settled
 from .masking import mask
-from .model import Basket, Line, Reason, SaleRequest
+from .model import Basket, Reason, SaleRequest
 from .validation import Circumstances, broken
 
 _MOST_EXCEPTIONS = 50  # a record must stay below 400 KB
@@ -75,15 +75,18 @@ def checked_id(text: str, name: str, reasons: list[Reason]) -> str:
 
 def money_body(request: Basket, at: Circumstances, masked: Masker) -> dict[str, Any]:
     """What a sale and a refund say in the same words: currency, lines, payments, totals."""
-    return {
-        "currency": request.currency,
-        "lines": [_line(line, masked, f"/lines/{index}") for index, line in enumerate(request.lines)],
-        "payments": [
-            {"method": masked(payment.method, f"/payments/{index}/method"), "amount": payment.amount}
-            for index, payment in enumerate(request.payments)
-        ],
-        "totals": _totals(request, at.assignment, at.tax_rates),
-    }
+    said = request.model_dump(include={"currency", "lines", "payments"})
+    for index, line in enumerate(said["lines"]):
+        _mask(line, ("description", "department"), masked, f"/lines/{index}")
+    for index, payment in enumerate(said["payments"]):
+        _mask(payment, ("method",), masked, f"/payments/{index}")
+    return {**said, "totals": _totals(request, at.assignment, at.tax_rates)}
+
+
+def _mask(part: dict[str, Any], names: tuple[str, ...], masked: Masker, path: str) -> None:
+    for name in names:
+        if part[name]:
+            part[name] = masked(part[name], f"{path}/{name}")
 
 
 def _totals(request: Basket, assignment: Assignment, tax_rates: Mapping[str, str]) -> dict[str, Any]:
@@ -116,14 +119,6 @@ class Masker:
                 _reason("card_number_masked", "what looked like a card number was hidden", path)
             )
         return masked
-
-
-def _line(line: Line, masked: Masker, path: str) -> dict[str, Any]:
-    return {
-        **line.model_dump(),
-        "description": masked(line.description, f"{path}/description"),
-        "department": masked(line.department, f"{path}/department") if line.department else line.department,
-    }
 
 
 def bounded(reasons: list[Reason]) -> tuple[Mapping[str, str], ...]:

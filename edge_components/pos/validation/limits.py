@@ -28,14 +28,17 @@ def basket_limits(basket: Basket, rules: RuleSettings, assignment: Assignment) -
 
 
 def line_limits(line: Line, path: str, rules: RuleSettings, assignment: Assignment) -> Iterator[Reason]:
-    pieces = abs(Decimal(line.quantity).scaleb(-line.quantity_scale))
-    if rules.max_quantity is not None and pieces > rules.max_quantity:
-        text = f"{name(line)}: {quantity(line)} is more than the {rules.max_quantity} that one line may have"
-        yield reason("quantity_too_high", text, f"{path}/quantity")
-    price = Decimal(line.unit_price) if line.unit_price is not None else None
-    if rules.max_unit_price is not None and price is not None and abs(price) > rules.max_unit_price:
-        text = f"{name(line)}: a price of {price} is more than the {rules.max_unit_price} allowed"
-        yield reason("price_too_high", text, f"{path}/unit_price")
+    if rules.max_quantity is not None:
+        pieces = abs(Decimal(line.quantity).scaleb(-line.quantity_scale))
+        if pieces > rules.max_quantity:
+            asked = f"{name(line)}: {quantity(line)}"
+            text = f"{asked} is more than the {rules.max_quantity} that one line may have"
+            yield reason("quantity_too_high", text, f"{path}/quantity")
+    if rules.max_unit_price is not None and line.unit_price is not None:
+        price = Decimal(line.unit_price)
+        if abs(price) > rules.max_unit_price:
+            text = f"{name(line)}: a price of {price} is more than the {rules.max_unit_price} allowed"
+            yield reason("price_too_high", text, f"{path}/unit_price")
     most = minor(rules.max_line_total, assignment)
     if most is not None and abs(line.total) > most:
         asked = f"{name(line)}: {amount(line.total, assignment)}"
