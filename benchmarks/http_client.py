@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import uuid_utils
 
-from tests.soak.tills import STORE
+from tests.assignments import STORE
 
 
 class Terminal:

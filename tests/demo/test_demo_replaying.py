@@ -3,12 +3,12 @@
 import asyncio
 import json
 from collections import Counter
-from contextlib import asynccontextmanager
 
 import pytest
 
 from sales.baskets import baskets
 from sales.journal import Journal, read
+from tests.served import served
 from twin.demo.processes import DemoError
 from twin.demo.replaying import Selling, sell
 from twin.demo.settings import DemoTill
@@ -76,16 +76,6 @@ class House:
         await writer.drain()
 
 
-@asynccontextmanager
-async def open_for_business(house):
-    server = await asyncio.start_server(house.serve, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        server.close()
-
-
 @pytest.fixture(scope="module")
 def chosen():
     return list(baskets([367], limit_per_store=40))
@@ -95,7 +85,7 @@ def play(house, till, chosen, path):
     said: list[str] = []
 
     async def run():
-        async with open_for_business(house) as url:
+        async with served(house.serve) as url:
             selling = Selling(till, url)
             await sell(selling, chosen, Journal(path), house, said.append)
             return selling

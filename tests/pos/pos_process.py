@@ -17,22 +17,11 @@ from typing import Any
 import httpx
 import uuid_utils
 
+from tests.assignments import assignment
 from tests.pos.zygote import Forked, Zygote
 
 ROOT = Path(__file__).parents[2]
-ASSIGNMENT = {
-    "version": 1,
-    "thing": "greentill-X",
-    "store": "ST-367",
-    "store_name": "Main Street",
-    "terminals": ["T1", "T2"],
-    "currency": "USD",
-    "currency_exponent": 2,
-    "time_zone": "America/New_York",
-    "day_starts": "04:00",
-    "prices_include_tax": True,
-    "locale": "en-US",
-}
+ASSIGNMENT = assignment()
 
 
 @functools.cache

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections import Counter
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from sales.baskets import baskets
 from sales.journal import Journal, JournalError, read
 from sales.replay import replay
 from sales.terminal import Settings, TillUnreachableError
+from tests.served import served
 
 THING = "greentill-LAB00001"
 
@@ -75,16 +75,6 @@ class Till:
         return (201 if new else 200), self.sales[sale_id][1]
 
 
-@asynccontextmanager
-async def running(till):
-    server = await asyncio.start_server(till.serve, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        server.close()
-
-
 @pytest.fixture(scope="module")
 def some():
     return list(baskets([367], limit_per_store=12))
@@ -92,7 +82,7 @@ def some():
 
 def sell(till, chosen, journal, **settings):
     async def run():
-        async with running(till) as url:
+        async with served(till.serve) as url:
             return await replay(chosen, Settings(url, **settings), journal, within=120)
 
     return asyncio.run(run())
@@ -156,7 +146,7 @@ def test_a_till_that_is_not_there_is_named(some, tmp_path):
 
 def test_what_there_was_no_time_for_counts_as_left(some, tmp_path):
     async def run():
-        async with running(Till()) as url:
+        async with served(Till().serve) as url:
             slow = (basket for basket in some)
             return await replay(slow, Settings(url), Journal(tmp_path / "j"), within=0.0)
 

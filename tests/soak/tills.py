@@ -22,22 +22,11 @@ from botocore.config import Config
 
 from infra.names import Names
 from sales.reconcile import Cloud
+from tests.assignments import assignment
 from twin import cloud as twin_cloud
 
 ROOT = Path(__file__).parents[2]
-STORE = "ST-367"
-ASSIGNMENT = {
-    "version": 1,
-    "store": STORE,
-    "store_name": "Main Street",
-    "terminals": [f"T{number}" for number in range(1, 9)],
-    "currency": "USD",
-    "currency_exponent": 2,
-    "time_zone": "America/New_York",
-    "day_starts": "04:00",
-    "prices_include_tax": True,
-    "locale": "en-US",
-}
+TERMINALS = [f"T{number}" for number in range(1, 9)]
 
 
 @dataclass(frozen=True)
@@ -125,7 +114,7 @@ class Till:
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.environment: dict[str, dict[str, str]] = {}
         (folder / "machine-id").write_text(f"{serial}\n", encoding="ascii")
-        (self.data / "assignment.json").write_text(json.dumps({**ASSIGNMENT, "thing": self.thing}))
+        (self.data / "assignment.json").write_text(json.dumps(assignment(self.thing, terminals=TERMINALS)))
         self.configure(
             "pos",
             os.environ,

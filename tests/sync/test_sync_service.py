@@ -14,25 +14,15 @@ from typing import Any, Self
 
 import apsw
 import pytest
+from boto3.dynamodb.types import TypeSerializer
 
 from edge_components.edgekit.priority import BACKGROUND
+from tests.assignments import assignment
 from tests.sync import faulty_proxy as proxies
 from tests.sync.faulty_proxy import FaultyProxy
 from tests.sync.till import EPOCH, REGION, Till
 
 ROOT = Path(__file__).resolve().parents[2]
-ASSIGNMENT = {
-    "version": 1,
-    "store": "ST-1",
-    "store_name": "Main Street",
-    "terminals": ["T1", "T2"],
-    "currency": "USD",
-    "currency_exponent": 2,
-    "time_zone": "America/New_York",
-    "day_starts": "04:00",
-    "prices_include_tax": True,
-    "locale": "en-US",
-}
 
 
 class Process:
@@ -111,12 +101,10 @@ def start(till: Till, proxy: FaultyProxy) -> Iterator[Callable[..., Process]]:
 
 
 def register(till: Till, **changes: Any) -> dict[str, Any]:
-    assignment = {**ASSIGNMENT, "thing": till.settings.thing, **changes}
-    from boto3.dynamodb.types import TypeSerializer
-
-    row = TypeSerializer().serialize({"thing": till.settings.thing, "assignment": assignment})["M"]
+    assigned = assignment(**{"thing": till.settings.thing, **changes})
+    row = TypeSerializer().serialize({"thing": till.settings.thing, "assignment": assigned})["M"]
     till.client("dynamodb").put_item(TableName=till.settings.registry_table, Item=row)
-    return assignment
+    return assigned
 
 
 def test_it_lets_selling_go_first_also_after_it_has_started_afresh(
