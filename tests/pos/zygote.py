@@ -79,7 +79,7 @@ class Zygote:
 
 
 def _serve() -> None:
-    from edge_components.pos.__main__ import main
+    from edge_components.pos.serving import main
 
     running: set[int] = set()
     for line in sys.stdin:
