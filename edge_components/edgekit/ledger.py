@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +14,17 @@ import apsw
 PAGE = 500  # rows at most per call: what one read transaction may hold up
 _BUSY_MILLISECONDS = 2_000
 _CACHE_KIB = 256  # pages are read once, in order: SQLite's default of 2 MB a reader would buy nothing
-_COLUMNS = "epoch, seq, kind, sale_id, receipt_no, business_date, recorded_at, hash, record"
+_COLUMNS = (
+    "epoch",
+    "seq",
+    "kind",
+    "sale_id",
+    "receipt_no",
+    "business_date",
+    "recorded_at",
+    "hash",
+    "record",
+)
 
 
 class LedgerUnavailableError(Exception):
@@ -50,6 +61,7 @@ class LedgerReader:
 
     The file is opened at the first call and again when pos has put a new one in its place. Every call raises
     LedgerUnavailableError when there is nothing to read. Never `immutable`: that misses what is in the WAL.
+    A text that a card has made none any more is read with U+FFFD in it; the record's hash tells of that.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -63,20 +75,18 @@ class LedgerReader:
 
         `after("", 0)` reads from the beginning.
         """
-        rows = self._all(
-            f"SELECT {_COLUMNS} FROM records WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?",  # noqa: S608 - constant columns
+        return self._rows(
+            "WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?",
             (epoch, seq, max(1, min(limit, PAGE))),
         )
-        return [Row(*row) for row in rows]
 
     def sale(self, sale_id: str) -> Row | None:
         """The record of one sale."""
-        rows = self._all(f"SELECT {_COLUMNS} FROM records WHERE sale_id = ?", (sale_id,))  # noqa: S608 - constant columns
-        return Row(*rows[0]) if rows else None
+        return next(iter(self._rows("WHERE sale_id = ?", (sale_id,))), None)
 
     def heads(self) -> list[Head]:
         """The last record of each epoch, oldest epoch first; costs one index look-up per epoch."""
-        rows = self._all(
+        rows = self._texts(
             """
             WITH RECURSIVE epochs(epoch) AS (
                 SELECT min(epoch) FROM records
@@ -84,11 +94,12 @@ class LedgerReader:
                 SELECT (SELECT min(epoch) FROM records WHERE epoch > epochs.epoch) FROM epochs
                 WHERE epochs.epoch IS NOT NULL
             )
-            SELECT r.epoch, r.seq, r.hash, r.recorded_at FROM epochs
+            SELECT {} FROM epochs
             JOIN records AS r ON r.epoch = epochs.epoch
              AND r.seq = (SELECT max(seq) FROM records WHERE epoch = epochs.epoch)
             ORDER BY r.epoch
             """,
+            ("r.epoch", "r.seq", "r.hash", "r.recorded_at"),
             (),
         )
         return [Head(*row) for row in rows]
@@ -114,6 +125,21 @@ class LedgerReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _rows(self, which: str, bindings: tuple[Any, ...]) -> list[Row]:
+        """The rows of `records` that a WHERE clause names, and what follows it."""
+        return [Row(*row) for row in self._texts(f"SELECT {{}} FROM records {which}", _COLUMNS, bindings)]  # noqa: S608 - constant texts
+
+    def _texts(self, sql: str, columns: Sequence[str], bindings: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """`sql` with these columns in the place of its {}."""
+        try:
+            rows = self._all(sql.format(", ".join(columns)), bindings)
+        except UnicodeDecodeError:
+            as_bytes = (name if name.endswith("seq") else f"CAST({name} AS BLOB)" for name in columns)
+            rows = self._all(sql.format(", ".join(as_bytes)), bindings)
+        if any(bytes in map(type, row) for row in rows):  # also where a changed bit made a text a blob
+            return [tuple(map(_text, row)) for row in rows]
+        return rows
 
     def _all(self, sql: str, bindings: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         with self._lock:
@@ -142,6 +168,10 @@ class LedgerReader:
         if self._connection is not None:
             self._connection.close(force=True)
             self._connection = None
+
+
+def _text(found: Any) -> Any:
+    return found.decode(errors="replace") if isinstance(found, bytes) else found
 
 
 def _open(path: Path) -> apsw.Connection:

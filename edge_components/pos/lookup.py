@@ -9,8 +9,6 @@ from edge_components.edgekit.ledger import LedgerReader, Row
 
 from . import epochs, figures
 
-_COLUMNS = "epoch, seq, kind, sale_id, receipt_no, business_date, recorded_at, hash, record"
-
 
 class TillReader(LedgerReader):
     """Reads beside the writer, as every other reader does; calls raise LedgerUnavailableError."""
@@ -48,12 +46,11 @@ class TillReader(LedgerReader):
         return None
 
     def _first_receipt(self, epoch: str, first: int, last: int) -> Row | None:
-        rows = self._all(
-            f"SELECT {_COLUMNS} FROM records WHERE epoch = ? AND seq BETWEEN ? AND ?"  # noqa: S608 - constant columns
-            " AND receipt_no IS NOT NULL ORDER BY seq LIMIT 1",
+        rows = self._rows(
+            "WHERE epoch = ? AND seq BETWEEN ? AND ? AND receipt_no IS NOT NULL ORDER BY seq LIMIT 1",
             (epoch, first, last),
         )
-        return Row(*rows[0]) if rows else None
+        return rows[0] if rows else None
 
     def open_figures(self) -> list[figures.Row]:
         """What was taken since the last day close."""

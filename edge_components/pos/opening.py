@@ -23,6 +23,16 @@ from .settings import Settings
 
 LAST_HASHES = 1_000
 SMALL_BYTES = 8 * 1024 * 1024  # a file that quick_check reads in well under a second on a Pi
+_COLUMNS = (
+    "epoch",
+    "seq",
+    "kind",
+    "sale_id",
+    "receipt_no",
+    "business_date",
+    "recorded_at",
+    "hash",
+)  # which no hash covers: each is a copy of what the record says
 _log = logging.getLogger("pos.ledger")
 
 
@@ -61,7 +71,7 @@ def _existing(settings: Settings, assignment: Assignment, clock: Clock) -> Ledge
     connection = database.open_ledger(settings.ledger_path)
     try:
         return _checked(connection, settings, assignment, clock)
-    except database.DAMAGE as error:
+    except (*database.DAMAGE, UnicodeDecodeError) as error:  # the latter: a text that is none any more
         connection.close(force=True)
         raise DamagedLedgerError(str(error)) from error
     except (apsw.Error, UncheckedLedgerError) as error:
@@ -88,7 +98,10 @@ def _checked(connection: apsw.Connection, settings: Settings, assignment: Assign
     thing = schema.meta(connection, "thing")
     if thing != assignment.thing:
         raise _ForeignLedgerError(f"the ledger belongs to {thing}, this till is {assignment.thing}")
-    position = read_position(connection, clock)
+    try:
+        position = read_position(connection, clock)
+    except (ValueError, KeyError, TypeError) as error:  # of the last day close, which may be further back
+        raise DamagedLedgerError(f"a record is not what it was: {error!r}") from error
     if position is None:
         raise DamagedLedgerError("the ledger holds no record")
     ledger = Ledger(connection, clock, assignment, position)
@@ -106,15 +119,16 @@ def _checked(connection: apsw.Connection, settings: Settings, assignment: Assign
 
 def _check_hashes(connection: apsw.Connection) -> None:
     rows = connection.execute(
-        "SELECT hash, record FROM records ORDER BY epoch DESC, seq DESC LIMIT ?", (LAST_HASHES,)
+        f"SELECT {', '.join(_COLUMNS)}, record FROM records ORDER BY epoch DESC, seq DESC LIMIT ?",  # noqa: S608 - constant columns
+        (LAST_HASHES,),
     ).fetchall()
     records = []
-    for row_hash, text in reversed(rows):
+    for *columns, row_hash, text in reversed(rows):
         if not record.text_has_hash(str(text), str(row_hash)):
             raise DamagedLedgerError(f"the record with hash {row_hash} is not what it was")
         found = json.loads(str(text))  # which is what was written, so it need not be read strictly
-        if found.keys() != set(record.KEYS) or found["hash"] != row_hash:
-            raise DamagedLedgerError(f"the record with hash {row_hash} is not a record")
+        if found.keys() != set(record.KEYS) or [found[name] for name in _COLUMNS] != [*columns, row_hash]:
+            raise DamagedLedgerError(f"the row with hash {row_hash} is not that of its record")
         records.append(found)
     broken = record.first_gap(records)
     if broken is not None:

@@ -23,7 +23,8 @@ KEPT = 1_000  # of the newest epoch, which the check at start reads
 _PAGE = 500
 _PAGES = 40  # looked through at once for a time that can be trusted
 _OLDEST = """
-SELECT epoch, seq, recorded_at, json_extract(record, '$.clock_synchronized') FROM records
+SELECT epoch, seq, recorded_at,
+    CASE WHEN json_valid(record) THEN json_extract(record, '$.clock_synchronized') END FROM records
 WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?
 """
 Place = tuple[str, int]

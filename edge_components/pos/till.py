@@ -68,8 +68,11 @@ class Till:
     async def watch_assignment(self) -> None:
         """Open the ledger once there is an assignment, and follow both files; runs until cancelled."""
         while True:
-            await asyncio.to_thread(self.look_for_assignment)
-            await asyncio.to_thread(self.look_for_catalogue)
+            for look in (self.look_for_assignment, self.look_for_catalogue):
+                try:
+                    await asyncio.to_thread(look)
+                except Exception:  # noqa: BLE001 - what ended here, nobody would look for again
+                    _log.exception("the till looks again")
             await asyncio.sleep(self.settings.assignment_poll_seconds)
 
     def look_for_assignment(self) -> None:
@@ -95,7 +98,7 @@ class Till:
         try:
             self._lock.take()
             ledger = open_checked(self.settings, assignment, self._clock)
-        except (NotSellingError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and tried again at the next look
             refusal = (
                 error if isinstance(error, NotSellingError) else NotSellingError("ledger_closed", str(error))
             )

@@ -23,6 +23,7 @@ class Upkeep:
         self._heads = cloud_heads.CloudHeadFile(till.settings.cloud_heads_path)
         self._looked = float("-inf")  # for old records, without finding more
         self._dropped = 0
+        self._said = ""
 
     async def run(self) -> None:
         while True:
@@ -34,7 +35,14 @@ class Upkeep:
                     wait = _PAUSE_SECONDS
             except NotSellingError as error:
                 _log.debug("upkeep waits: %s", error)
+            except Exception as error:  # noqa: BLE001 - said and tried again: what ends here is done by nobody
+                self._tell(repr(error))
             await asyncio.sleep(wait)
+
+    def _tell(self, trouble: str) -> None:
+        if trouble != self._said:
+            _log.error("upkeep can't go on now, and tries again: %s", trouble)
+            self._said = trouble
 
     async def _follow_cloud(self) -> None:
         head = self._heads.changed()

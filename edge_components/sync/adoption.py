@@ -1,8 +1,10 @@
-"""Finding the segments that a lost sync.db had put, so that no record lies in two of them."""
+"""Finding the segments that a lost or outdated sync.db had put, so that no record lies in two of them."""
 
 from __future__ import annotations
 
+import gzip
 import logging
+import zlib
 
 from botocore.exceptions import ClientError
 
@@ -15,23 +17,35 @@ from edge_components.sync.settings import Settings
 log = logging.getLogger("sync")
 
 
+def unpacked(body: bytes) -> bytes | None:
+    """What a segment says; None for what is no segment. Compressed bytes may differ between zlib releases."""
+    try:
+        return gzip.decompress(body)
+    except (OSError, EOFError, zlib.error):
+        return None
+
+
 class Adoption:
-    """Asked once per epoch; for an epoch that has just begun, one empty listing is the answer."""
+    """Asked once per epoch and process; an empty listing tells that the bucket has nothing more."""
 
     def __init__(self, settings: Settings, ledger: LedgerReader, cloud: Cloud) -> None:
         self._settings = settings
         self._ledger = ledger
         self._cloud = cloud
 
-    def watermark(self, epoch: str) -> int:
-        """The last seq of `epoch` that segments in the bucket hold without a gap from the ledger's first."""
-        row = self._row(epoch, 0)
-        passed = row.seq - 1 if row else 0
+    def watermark(self, epoch: str, after: int = 0, *, besides: str | None = None) -> int:
+        """The last seq of `epoch` that segments in the bucket hold without a gap from the ledger's first on.
+
+        From the one behind `after` on, up to which it is known; the segment with the key `besides` left out.
+        """
+        row = self._row(epoch, after)
+        passed = row.seq - 1 if row else after
         listed: dict[str, list[keys.Segment]] = {}
         try:
             while row is not None:
                 if row.business_date not in listed:
-                    listed[row.business_date] = self._segments(row)
+                    found = self._segments(row)
+                    listed[row.business_date] = [one for one in found if str(one) != besides]
                 held = self._end_of(row, listed[row.business_date])
                 if held is None:
                     break
@@ -56,14 +70,29 @@ class Adoption:
         return [keys.parse_segment_key(entry["Key"]) for page in pages for entry in page.get("Contents", [])]
 
     def _end_of(self, row: Row, segments: list[keys.Segment]) -> int | None:
-        """The end of a segment that holds `row`; its key names the hash of its last record.
+        """The end of what a segment holds of the ledger from `row` on.
 
-        Hashes are chained, so where that one is the ledger's, all before it are.
+        Its key names the hash of its last record. Hashes are chained, so where that one is the ledger's, all
+        before it are. Otherwise it is read: a card's image that was put back ends in the middle of one.
         """
         for found in segments:
             if found.first <= row.seq <= found.last:
                 last = self._row(row.epoch, found.last - 1)
                 if last is not None and last.seq == found.last and last.hash.startswith(found.hash8):
                     return found.last
+                common = self._common(row, found)
+                if common is not None:
+                    return common
                 log.critical("ALARM the segment %s holds other records than the ledger", found)
         return None
+
+    def _common(self, row: Row, found: keys.Segment) -> int | None:
+        """The last of the ledger's records, from `row` on without a gap, that are in a segment."""
+        answer = self._cloud.s3.get_object(Bucket=self._settings.sales_bucket, Key=str(found))
+        lines = frozenset((unpacked(answer["Body"].read()) or b"").split(b"\n"))
+        held = None
+        following: Row | None = row
+        while following is not None and following.record.encode() in lines:
+            held = following.seq
+            following = self._row(row.epoch, held)
+        return held

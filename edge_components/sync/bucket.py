@@ -9,14 +9,17 @@ import time
 import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import takewhile
 
 from botocore.exceptions import ClientError
 
 from edge_components.edgekit import keys
 from edge_components.edgekit.ledger import PAGE, Head, LedgerReader, Row
 from edge_components.sync import refused
-from edge_components.sync.adoption import Adoption
+from edge_components.sync.adoption import Adoption, unpacked
 from edge_components.sync.cloud import Cloud
+from edge_components.sync.errors import UnusableRecordError
+from edge_components.sync.mending import mended
 from edge_components.sync.progress import next_epoch
 from edge_components.sync.settings import Settings
 from edge_components.sync.state import FixedSegment, State
@@ -38,12 +41,15 @@ def segment(thing: str, rows: Sequence[Row]) -> FixedSegment:
     return FixedSegment(key, first.epoch, first.seq, last.seq, gzip.compress(lines.encode(), LEVEL, mtime=0))
 
 
-def _lines(body: bytes) -> bytes | None:
-    """What a segment says; None for what is no segment. Compressed bytes may differ between zlib releases."""
+def _usable(row: Row) -> Row | None:
     try:
-        return gzip.decompress(body)
-    except (OSError, EOFError, zlib.error):
+        return mended(row)
+    except UnusableRecordError:
         return None
+
+
+def _belong(oldest: Row, row: Row | None) -> bool:
+    return row is not None and (row.epoch, row.business_date) == (oldest.epoch, oldest.business_date)
 
 
 class BucketSink:
@@ -58,31 +64,57 @@ class BucketSink:
         self._cloud = cloud
         self._adoption = Adoption(settings, ledger, cloud)
         self._waiting: tuple[str, int, float] | None = None  # the oldest record seen, and when (monotonic)
+        self._looked: set[str] = set()  # epochs whose segments in the bucket this process knows
 
     def step(self) -> bool:
         """Deliver what comes next; False when no segment is closed. Raises what stood in the way."""
-        if fixed := self._state.fixed():
+        if (fixed := self._state.fixed()) is not None:
+            self._look(fixed.epoch, fixed)
+        if (fixed := self._state.fixed()) is not None:
             self._put(fixed)
             return True
         heads = self._ledger.heads()
         head = next_epoch(heads, self._state, SINK)
         if head is None:
             return False
-        after = self._state.watermark(SINK, head.epoch)
-        if after is None:
-            after = self._adoption.watermark(head.epoch)
-            self._state.advance(SINK, head.epoch, after)
-        rows = self._closed(head, after, newest=head.epoch == heads[-1].epoch)
+        self._look(head.epoch)
+        after = self._state.watermark(SINK, head.epoch) or 0
+        try:
+            rows = self._closed(head, after, newest=head.epoch == heads[-1].epoch)
+        except UnusableRecordError as error:
+            return self._refuse(head.epoch, after, str(error))
         if rows:
             self._state.fix(segment(self._settings.thing, rows))
         return bool(rows)
 
+    def _look(self, epoch: str, fixed: FixedSegment | None = None) -> None:
+        """Once an epoch and process: the bucket may have more than sync.db knows of.
+
+        That is lost, or as old as the card's image that was put back; or the ledger was recovered by hand.
+        """
+        if epoch in self._looked:
+            return
+        after = self._state.watermark(SINK, epoch) or 0
+        held = self._adoption.watermark(epoch, after, besides=fixed.key if fixed else None)
+        if held > after:
+            self._state.adopt(SINK, epoch, held)
+        self._looked.add(epoch)
+
+    def _refuse(self, epoch: str, after: int, reason: str) -> bool:
+        """Leave out the next row, of which no line can be made."""
+        row = self._row(epoch, after)
+        if row is not None:
+            refused.keep(self._settings.refused, SINK, row, reason)
+            self._state.advance(SINK, epoch, row.seq)
+        return True
+
     def _closed(self, head: Head, after: int, *, newest: bool) -> list[Row]:
-        """The rows of the next segment, or none while it may still grow."""
+        """The rows of the next segment, or none while it may still grow. Raises UnusableRecordError."""
         limit = self._settings.segment_records
-        oldest, latest = self._row(head.epoch, after), self._row(head.epoch, head.seq - 1)
-        if oldest is None or latest is None:
+        first, latest = self._row(head.epoch, after), self._row(head.epoch, head.seq - 1)
+        if first is None or latest is None:
             return []
+        oldest = mended(first)
         full = head.seq - after >= limit
         day_over = latest.business_date != oldest.business_date
         if not (full or day_over or not newest or self._old(oldest)):
@@ -94,10 +126,8 @@ class BucketSink:
         rows: list[Row] = [oldest]
         while len(rows) < limit:
             page = self._ledger.after(oldest.epoch, rows[-1].seq, min(PAGE, limit - len(rows)))
-            same = [
-                row for row in page if (row.epoch, row.business_date) == (oldest.epoch, oldest.business_date)
-            ]
-            rows += same
+            same = list(takewhile(lambda row: _belong(oldest, row), map(_usable, page)))
+            rows += [row for row in same if row is not None]
             if len(same) < len(page) or not page:
                 break
         return rows
@@ -134,7 +164,7 @@ class BucketSink:
     def _compare(self, fixed: FixedSegment) -> None:
         """The key is taken: by this segment, after an answer was lost, or by something else."""
         answer = self._cloud.s3.get_object(Bucket=self._settings.sales_bucket, Key=fixed.key)
-        if _lines(answer["Body"].read()) != _lines(fixed.body):
+        if unpacked(answer["Body"].read()) != unpacked(fixed.body):
             refused.keep_segment(self._settings.refused, fixed, "its key holds other content")
 
     def close(self) -> None:

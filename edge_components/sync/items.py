@@ -8,6 +8,7 @@ from typing import Any
 from edge_components.edgekit import keys
 from edge_components.edgekit.ledger import Head, Row
 from edge_components.sync.errors import UnusableRecordError
+from edge_components.sync.mending import mended
 
 Item = dict[str, dict[str, str]]
 
@@ -17,15 +18,17 @@ def item(thing: str, row: Row) -> Item:
 
     Raises UnusableRecordError for what is no record.
     """
+    row = mended(row)
     try:
         record = json.loads(row.record)
         previous, body = record["prev_hash"], record.get("body") or {}
+        key = keys.sort_key(row.epoch, row.seq, row.hash)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnusableRecordError(f"epoch {row.epoch} seq {row.seq} is no record: {error!r}") from error
     store = record.get("store")
     texts = {
         "pk": thing,
-        "sk": keys.sort_key(row.epoch, row.seq, row.hash),
+        "sk": key,
         "epoch": row.epoch,
         "hash": row.hash,
         "prev_hash": previous,

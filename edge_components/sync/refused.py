@@ -16,7 +16,8 @@ log = logging.getLogger("sync")
 def keep(folder: Path, sink: str, row: Row, reason: str) -> None:
     """Put a record aside with the reason; it blocks nothing, and stays in the ledger as well."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{row.epoch}-{row.seq:012d}-{row.hash[:8]}.json"
+    hash8 = "".join(letter for letter in row.hash[:8] if letter.isalnum())  # a card may have changed it
+    name = f"{row.epoch}-{row.seq:012d}-{hash8}.json"
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     write_json(folder / name, {"sink": sink, "reason": reason, "time": now, "record": row.record})
     log.critical("ALARM %s refused epoch %s seq %d for its content: %s", sink, row.epoch, row.seq, reason)

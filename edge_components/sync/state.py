@@ -74,6 +74,12 @@ class State:
         with self._using() as connection, connection:
             self._advance(sink, epoch, seq)
 
+    def adopt(self, sink: str, epoch: str, seq: int) -> None:
+        """It has the epoch up to `seq`; a segment that was fixed with some of that is to be fixed anew."""
+        with self._using() as connection, connection:
+            self._advance(sink, epoch, seq)
+            connection.execute("DELETE FROM segment WHERE epoch = ? AND first <= ?", (epoch, seq))
+
     def fix(self, segment: FixedSegment) -> None:
         """Write down a segment before it is put, so that a repeat puts the same bytes under the same key."""
         values = (segment.key, segment.epoch, segment.first, segment.last, segment.body)

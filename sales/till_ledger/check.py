@@ -119,8 +119,9 @@ def sound_rows(ledger: LedgerFile, report: LedgerReport, progress: Progress = qu
         if reason is not None:
             report.add(Fault(row.epoch, row.seq, reason))
         chain.follow(row, content)
-        if reason is None:
-            yield row
+        whole = row if reason is None else _of_record(row, content, report.thing)
+        if whole is not None:
+            yield whole
     for damage in ledger.damage:
         report.add(Fault(None, None, damage))
 
@@ -150,6 +151,15 @@ def _content(row: Row) -> tuple[Mapping[str, Any] | None, str | None]:
         return None, f"it is no record: {error}"
     wrong = [name for name in COLUMNS if getattr(row, name) != content[name]]
     return content, f"its columns {', '.join(wrong)} differ from the record" if wrong else None
+
+
+def _of_record(row: Row, content: Mapping[str, Any] | None, thing: str) -> Row | None:
+    """The row as its record has it, where that is whole and in its place: columns are only copies of it."""
+    if content is None or (content["thing"], content["epoch"], content["seq"]) != (thing, row.epoch, row.seq):
+        return None
+    if not record.text_has_hash(row.record, str(content["hash"])):
+        return None
+    return Row(**{name: content[name] for name in COLUMNS}, record=row.record)
 
 
 class _Chain:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -15,7 +16,9 @@ from edge_components.edgekit.ledger import Row
 
 MAGIC = b"SQLite format 3\0"
 PAGE = 500
-_COLUMNS = "epoch, seq, kind, sale_id, receipt_no, business_date, recorded_at, hash, record"
+_TEXTS = ("kind", "sale_id", "receipt_no", "business_date", "recorded_at", "hash", "record")
+_COLUMNS = ", ".join(("epoch", "seq", *_TEXTS))
+_AS_BYTES = ", ".join(("epoch", "seq", *(f"CAST({name} AS BLOB)" for name in _TEXTS)))
 DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.IOError, apsw.FullError, apsw.FormatError)
 
 
@@ -41,7 +44,7 @@ class LedgerFile:
     def meta(self) -> dict[str, str]:
         try:
             return dict(self._connection.execute("SELECT key, value FROM meta"))
-        except DAMAGE as error:
+        except (*DAMAGE, UnicodeDecodeError) as error:
             self.damage.append(f"the table meta can't be read: {error}")
             return {}
 
@@ -50,7 +53,7 @@ class LedgerFile:
         try:
             rows = self._connection.execute("SELECT epoch, seq, hash FROM dropped")
             return {epoch: (int(seq), str(found)) for epoch, seq, found in rows}
-        except (apsw.SQLError, *DAMAGE):
+        except (apsw.SQLError, *DAMAGE, ValueError):
             return {}
 
     def rows(self) -> Iterator[Row]:
@@ -98,18 +101,28 @@ class LedgerFile:
         return [Row(*values) for values in self._connection.execute(sql, (*places[0], len(places)))]
 
     def _from(self, place: tuple[str, int]) -> Iterator[Row]:
-        sql = f"SELECT {_COLUMNS} FROM records WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT {PAGE}"  # noqa: S608 - constants
         while True:
             count = 0
-            for values in self._connection.execute(
-                sql, place
-            ):  # row by row: what comes before damage is kept
-                row = Row(*values)
+            for row in self._page(place):  # row by row: what comes before damage is kept
                 count += 1
                 place = (row.epoch, row.seq)
                 yield row
             if count < PAGE:
                 return
+
+    def _page(self, place: tuple[str, int]) -> Iterator[Row]:
+        """A page's rows; from one in which a text is none any more on, with U+FFFD in such texts."""
+        sql = f"SELECT {{}} FROM records WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT {PAGE}"  # noqa: S608 - constants
+        try:
+            for values in self._connection.execute(sql.format(_COLUMNS), place):
+                place = (values[0], values[1])
+                yield Row(*values)
+        except UnicodeDecodeError:
+            for values in self._connection.execute(sql.format(_AS_BYTES), place):
+                texts: list[Any] = [
+                    one.decode(errors="replace") if isinstance(one, bytes) else one for one in values
+                ]
+                yield Row(*texts)
 
 
 @contextmanager

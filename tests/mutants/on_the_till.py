@@ -211,8 +211,8 @@ ON_THE_TILL = (
         "a lost sync.db adopts nothing",
         10,
         "edge_components/sync/bucket.py",
-        "after = self._adoption.watermark(head.epoch)",
-        "after = 0",
+        "held = self._adoption.watermark(epoch, after, besides=fixed.key if fixed else None)",
+        "held = after",
         (f"{DELIVERY}test_a_lost_state_adopts_the_segments_that_lie_in_the_bucket",),
     ),
     Mutant(

@@ -248,3 +248,15 @@ def test_a_ledger_of_another_fleet_is_refused(fleet, shelf, tmp_path: Path) -> N
     card = write_ledger(tmp_path / "ledger.db", chain(thing="other-LAB00001"))
     with pytest.raises(DeliveryError, match="no till of greentill"):
         recover(card, fleet, deliver=True)
+
+
+def test_a_text_that_a_card_has_changed_into_none_is_a_fault_and_the_rest_is_recovered(
+    fleet, shelf, card: Path
+) -> None:
+    alter(card, EPOCH, 5, "record = CAST(replace(CAST(record AS BLOB), 'cash', x'f5') AS TEXT)")
+    alter(card, EPOCH, 7, "receipt_no = CAST(x'f5' AS TEXT)")
+    report = check(card)
+    assert report.records == 10
+    assert {fault.seq for fault in report.faults} == {5, 7, 8}  # the next one's receipt follows nothing
+    recovery = recover(card, fleet, deliver=True)
+    assert (recovery.sound, recovery.missing_in_table) == (9, 9)  # of the second, the record is whole

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import apsw
 import pytest
 
 from edge_components.edgekit.ledger import LedgerReader
@@ -176,3 +177,72 @@ def test_the_cursor_is_what_both_sinks_have(till: Till) -> None:
 def test_a_segments_bytes_do_not_tell_when_it_was_made(till: Till) -> None:
     rows = LedgerReader(till.settings.ledger).after("", 0)
     assert segment(till.settings.thing, rows).body[4:8] == bytes(4)  # the time in a gzip header
+
+
+def keep_image(till: Till) -> bytes:
+    """What an image of the card holds of sync's state; the till is off meanwhile."""
+    till.stop()
+    state = till.settings.database.read_bytes()
+    till.start()
+    return state
+
+
+def restore(till: Till, state: bytes | None, upto: int) -> None:
+    """Put an old image of the card back: the ledger ends at `upto`; without a state that is lost too."""
+    till.stop()
+    for suffix in ("", "-wal", "-shm"):
+        till.settings.database.with_name(f"sync.db{suffix}").unlink(missing_ok=True)
+    if state is not None:
+        till.settings.database.write_bytes(state)
+    with apsw.Connection(str(till.settings.ledger)) as connection:
+        connection.execute("DELETE FROM records WHERE seq > ?", (upto,)).fetchall()
+    del till.ledger.records[upto:]
+    till.start()
+
+
+@pytest.mark.parametrize("losing_state", [False, True])
+def test_an_old_image_of_the_card_puts_no_record_into_a_second_segment(
+    till: Till, *, losing_state: bool
+) -> None:
+    till.ledger.sell(4)
+    till.drain()
+    state = keep_image(till)
+    till.ledger.sell(3)  # which the image has as well, though no segment of them
+    before = till.rung_up()
+    till.ledger.sell(4)
+    till.drain()
+    everything = till.rung_up()
+    restore(till, None if losing_state else state, upto=8)
+    assert till.rung_up() == before
+    till.ledger.open_epoch(LATER_EPOCH)  # as pos does when it hears of the cloud's head
+    till.ledger.sell(2)
+    till.drain()
+    assert till.in_bucket() == till.in_table() == everything | till.rung_up()
+    till.restart(losing_state=True)
+    till.drain()
+    assert till.in_bucket() == everything | till.rung_up()
+
+
+def test_what_an_old_image_sold_instead_lies_beside_what_it_does_not_know(till: Till) -> None:
+    till.ledger.sell(4)
+    till.drain()
+    state = keep_image(till)
+    till.ledger.sell(7)
+    till.drain()
+    everything = till.rung_up()
+    restore(till, state, upto=8)
+    till.ledger.sell(3)  # under numbers that the cloud has
+    till.drain()
+    assert till.in_bucket() == till.in_table() == everything | till.rung_up()
+
+
+def test_a_fixed_segment_is_fixed_anew_behind_what_was_recovered_from_its_ledger(till: Till) -> None:
+    till.ledger.sell(9)
+    till.bucket.step()
+    rows = LedgerReader(till.settings.ledger).after("", 0)
+    recovered = segment(till.settings.thing, rows[:6])
+    till.client("s3").put_object(Bucket=till.settings.sales_bucket, Key=recovered.key, Body=recovered.body)
+    till.restart()
+    till.ledger.sell(2)
+    till.drain()
+    till.everything_is_there_once()

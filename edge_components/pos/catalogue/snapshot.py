@@ -16,6 +16,7 @@ SCHEMA_VERSION = 1
 MOST_WORDS = 8  # of a query; the rest narrows nothing that a person would still read
 _CACHE_KIB = 1_024
 _WORD = re.compile(r"[^\W_]+")
+_PRICE = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
 _ITEM = "items.sku, items.description, items.department, items.unit_price, items.tax_code, items.sold_by"
 _BY_WORDS = f"""
     SELECT {_ITEM} FROM words JOIN items ON items.rowid = words.rowid
@@ -94,7 +95,11 @@ class Snapshot:
             raise DamagedSnapshotError(f"{path} holds version {found.get('version')}, not {self.version}")
 
     def _items(self, sql: str, bindings: tuple[Any, ...]) -> list[Item]:
-        return [Item(sku, self._barcodes(sku), *rest) for sku, *rest in self._all(sql, bindings)]
+        found = [Item(sku, self._barcodes(sku), *rest) for sku, *rest in self._all(sql, bindings)]
+        for item in found:
+            if not _PRICE.fullmatch(str(item.unit_price)):
+                raise DamagedSnapshotError(f"version {self.version}: {item.unit_price!r} is no price")
+        return found
 
     def _barcodes(self, sku: str) -> tuple[str, ...]:
         rows = self._all("SELECT barcode FROM barcodes WHERE sku = ? ORDER BY barcode", (sku,))
@@ -104,7 +109,7 @@ class Snapshot:
         with self._lock:
             try:
                 return list(self._connection.execute(sql, bindings))
-            except apsw.Error as error:
+            except (apsw.Error, UnicodeDecodeError) as error:  # a changed bit can make a text none any more
                 raise DamagedSnapshotError(f"version {self.version} can't be read: {error}") from error
 
 
