@@ -20,6 +20,7 @@ CASH = "cash"  # the payment method that fills the drawer
 _COLUMNS = {"sale": "sales", "refund": "refunds", "void": "voids"}
 _MOVEMENTS = {"in": 1, "float": 1, "out": -1}
 Figures = dict[str, Any]
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)  # of figures that are not as they were written
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,34 @@ def note(connection: apsw.Connection, record: Mapping[str, Any]) -> None:
         " ON CONFLICT(business_date, terminal) DO UPDATE SET figures = excluded.figures",
         (*key, json.dumps(known, ensure_ascii=False, separators=(",", ":"))),
     ).fetchall()
+
+
+def mend(connection: apsw.Connection) -> None:
+    """Count again where a card has changed what was counted; at a start, in its transaction."""
+    try:
+        for row in read(connection):
+            _merge(_nothing(), row.figures)
+    except UNREADABLE:
+        rebuild(connection)
+
+
+def rebuild(connection: apsw.Connection) -> None:
+    """Count all records since the last day close again; one that can't be read is left out."""
+    connection.execute("DELETE FROM figures").fetchall()
+    closed = connection.execute(
+        "SELECT epoch, seq FROM records INDEXED BY records_day_close WHERE kind = 'day_close'"
+        " ORDER BY epoch DESC, seq DESC LIMIT 1"
+    ).fetchone()
+    rows = connection.execute(
+        "SELECT CAST(record AS BLOB) FROM records WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq",
+        closed or ("", 0),
+    )
+    for (text,) in rows:
+        try:
+            record = json.loads(text)
+        except ValueError:
+            continue
+        note(connection, record)
 
 
 def read(connection: apsw.Connection) -> list[Row]:

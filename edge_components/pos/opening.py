@@ -12,7 +12,7 @@ import apsw
 from edge_components.edgekit import record
 from edge_components.edgekit.ledger import LedgerReader, LedgerUnavailableError
 
-from . import birth, database, obstacles, schema
+from . import birth, database, figures, obstacles, schema
 from .assignment import Assignment
 from .birth import Birth
 from .clock import Clock
@@ -110,6 +110,7 @@ def _checked(connection: apsw.Connection, settings: Settings, assignment: Assign
     birth.finish(settings.ledger_path)
     with connection:
         schema.set_meta(connection, "closed", "no")
+        figures.mend(connection)
         if machine and machine != schema.meta(connection, "machine_id"):
             head = {"epoch": position.epoch, "seq": position.seq, "hash": position.hash}
             ledger.open_epoch("machine_changed", head, position.epoch)

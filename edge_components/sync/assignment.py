@@ -99,7 +99,7 @@ def _known_zone(name: str) -> bool:
 
 
 def _plain(value: dict[str, Any]) -> Any:
-    """A value in DynamoDB's own notation as Python has it; a whole number becomes an int.
+    """A value in DynamoDB's own notation as JSON has it: a whole number is an int, any other stays its text.
 
     boto3's deserialiser does it as well, and takes 3 MB.
     """
@@ -111,7 +111,7 @@ def _plain(value: dict[str, Any]) -> Any:
             return None
         case "N":
             number = Decimal(found)
-            return int(number) if number == int(number) else number
+            return int(number) if number == int(number) else found
         case "L":
             return [_plain(one) for one in found]
         case "M":

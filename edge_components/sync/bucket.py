@@ -19,7 +19,7 @@ from edge_components.sync import refused
 from edge_components.sync.adoption import Adoption, unpacked
 from edge_components.sync.cloud import Cloud
 from edge_components.sync.errors import UnusableRecordError
-from edge_components.sync.mending import mended
+from edge_components.sync.mending import mended, recorded
 from edge_components.sync.progress import next_epoch
 from edge_components.sync.settings import Settings
 from edge_components.sync.state import FixedSegment, State
@@ -141,8 +141,8 @@ class BucketSink:
         if self._waiting is None or self._waiting[:2] != (oldest.epoch, oldest.seq):
             self._waiting = (oldest.epoch, oldest.seq, time.monotonic())
         seen = time.monotonic() - self._waiting[2]
-        recorded = datetime.fromisoformat(oldest.recorded_at).astimezone(UTC)
-        age = (datetime.now(UTC) - recorded).total_seconds()
+        made = recorded(oldest)
+        age = (datetime.now(UTC) - made.astimezone(UTC)).total_seconds() if made else 0.0
         return max(seen, age) >= self._settings.segment_seconds
 
     def _put(self, fixed: FixedSegment) -> None:

@@ -20,7 +20,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 def mended(row: Row) -> Row:
     """The row as a key can be made of it. Raises UnusableRecordError for one of which none can."""
-    if _fits(row):
+    if _has_key(row) and recorded(row) is not None:
         return row
     try:
         record = json.loads(row.record)
@@ -32,20 +32,20 @@ def mended(row: Row) -> Row:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UnusableRecordError(f"epoch {row.epoch} seq {row.seq} is no record: {error!r}") from error
-    if not _fits(found):
-        raise UnusableRecordError(f"epoch {row.epoch} seq {row.seq} has no date, time or hash")
+    if not _has_key(found):
+        raise UnusableRecordError(f"epoch {row.epoch} seq {row.seq} has no date or no hash")
     return found
 
 
-def _fits(row: Row) -> bool:
-    texts = (row.business_date, row.recorded_at, row.hash)
-    return all(isinstance(text, str) for text in texts) and bool(
-        _DATE.fullmatch(row.business_date) and _HASH.fullmatch(row.hash) and _is_time(row.recorded_at)
-    )
-
-
-def _is_time(text: str) -> bool:
+def recorded(row: Row) -> datetime | None:
+    """When a record was made, by the till's clock; None where nobody can read it."""
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
+        return datetime.fromisoformat(row.recorded_at)
+    except (ValueError, TypeError):
+        return None
+
+
+def _has_key(row: Row) -> bool:
+    if not isinstance(row.business_date, str) or not isinstance(row.hash, str):
         return False
+    return bool(_DATE.fullmatch(row.business_date) and _HASH.fullmatch(row.hash))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ SIGN_IN = ("sts",)  # where there is no nucleus, an engineer's profile may assum
 OPENERS: Mapping[str, Callable[[Path], Any]] = {".json": lambda path: path.open("rb"), ".json.gz": gzip.open}
 
 
+class DamagedDataError(Exception):
+    """A file of botocore's data is not as it was installed; the text says what to do."""
+
+
 def loader() -> Loader:
     """For a botocore session's `data_loader`."""
     return Loader(file_loader=_SmallFiles())
@@ -34,11 +39,19 @@ class _SmallFiles(JSONFileLoader):  # type: ignore[misc]  # botocore ships no ty
         for ending, opened in OPENERS.items():
             path = Path(f"{file_path}{ending}")
             if path.is_file():
-                with opened(path) as file:
-                    data = json.load(file, object_pairs_hook=_needed)
+                data = _read(path, opened)
                 service, _, kind = Path(file_path).parts[-3:]
                 return _model(data, OPERATIONS[service]) if (service, kind) in MODELS else data
         return None
+
+
+def _read(path: Path, opened: Callable[[Path], Any]) -> Any:
+    try:
+        with opened(path) as file:
+            return json.load(file, object_pairs_hook=_needed)
+    except (gzip.BadGzipFile, EOFError, ValueError, zlib.error) as error:
+        text = f"{path} can't be read ({error}): the card has changed it, so deploy another Runtime version"
+        raise DamagedDataError(text) from error
 
 
 def _needed(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from edge_components.edgekit.files import write_json
 from edge_components.edgekit.ledger import LedgerReader
-from edge_components.pos import cloud_heads, opening, retention
+from edge_components.pos import cloud_heads, figures, opening, retention
 from edge_components.pos.catalogue import Catalogue
 from edge_components.pos.settings import Settings
 from edge_components.pos.till import Till
@@ -19,7 +19,7 @@ from edge_components.pos.upkeep import Upkeep
 from tests.catalogue.conftest import product
 from tests.catalogue.test_pos_catalogue import Shelf
 from tests.pos.pos_process import ASSIGNMENT
-from tests.pos.till_ledger import LedgerInTest
+from tests.pos.till_ledger import DAY, LedgerInTest
 
 NO_TEXT = "CAST(replace(CAST({} AS BLOB), '{}', x'f5') AS TEXT)"  # one byte of it is no UTF-8 any more
 NO_JSON = "'x' || substr(record, 2)"
@@ -150,3 +150,24 @@ def test_what_a_till_does_beside_selling_goes_on_after_trouble_that_nobody_thoug
 
     asyncio.run(life())
     till.close()
+
+
+@pytest.mark.parametrize("value", ["'x' || substr(figures, 2)", NO_TEXT.format("figures", "cash"), "'{}'"])
+def test_figures_that_a_card_has_changed_are_counted_again_from_the_records(
+    tmp_path: Path, value: str
+) -> None:
+    till = LedgerInTest(tmp_path)
+    till.sell(100)
+    till.close_day()
+    till.sell(200)
+    till.move("float", 50)
+    till.sell(300, terminal="T2")
+    before = figures.read(till.ledger.connection)
+    till.ledger.connection.execute(f"UPDATE figures SET figures = {value} WHERE terminal = 'T1'").fetchall()  # noqa: S608 - a test's own
+    till.reopen()
+    assert figures.read(till.ledger.connection) == before
+    till.clock.wall += DAY
+    till.sell(400)
+    closed = till.close_day()
+    assert closed["body"]["totals"]["sales"] == 900
+    assert till.records()[0]["body"]["reason"] == "new_ledger"

@@ -1,6 +1,7 @@
 """sync's botocore, which reads less of its own data, asks for the same and understands the same."""
 
 import ast
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,16 @@ def test_data_that_is_not_there_is_told_as_botocore_tells_it() -> None:
             session.create_client("nonsense", region_name="eu-west-1")
         told.append((type(raised.value), str(raised.value)))
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("left", [0, 40, -40])
+@pytest.mark.parametrize("name", ["service-2.json.gz", "service-2.json"])
+def test_data_that_a_card_has_cut_off_is_named_with_what_to_do(tmp_path: Path, name: str, left: int) -> None:
+    content = b'{"operations": {"GetItem": {}}, "shapes": {}, "metadata": {"of": "a service"}}'
+    folder = tmp_path / "dynamodb" / "2012-08-10"
+    folder.mkdir(parents=True)
+    whole = gzip.compress(content) if name.endswith(".gz") else content
+    (folder / name).write_bytes(whole[:left])
+    told = rf"{name} can't be read .*deploy another Runtime"
+    with pytest.raises(sdk_data.DamagedDataError, match=told):
+        sdk_data.loader().file_loader.load_file(str(folder / "service-2"))

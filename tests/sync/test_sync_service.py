@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
@@ -203,6 +204,14 @@ def test_an_assignment_that_a_till_could_not_use_replaces_nothing(till: Till, wr
     with pytest.raises(AssignmentError, match=next(iter(wrong))):
         fetcher.step()
     assert json.loads(till.settings.assignment.read_text()) == good
+
+
+def test_what_somebody_adds_to_a_row_keeps_no_till_from_its_assignment(till: Till) -> None:
+    from edge_components.sync.assignment import AssignmentFetcher
+
+    good = register(till, latitude=Decimal("52.5"), note=None, opened={"year": 1999, "by": ["A"]})
+    AssignmentFetcher(till.settings, till.cloud).step()
+    assert json.loads(till.settings.assignment.read_text()) == {**good, "latitude": "52.5"}
 
 
 def test_a_configuration_that_lacks_the_table_is_refused_in_a_sentence(
