@@ -91,13 +91,17 @@ def demo_products_command(
     Example: greentill catalogue demo-products products.csv --store 367
     """
     try:
-        count = shelf_products.write(target, demo.products(store))
+        found = list(
+            demo.products(store)
+        )  # whole before anything is written: a file in its place stays otherwise
     except DatasetError as error:
         raise CommandError(str(error)) from error
+    if not found:
+        raise CommandError(f"the data set has no store {store}; try 367 or 406")
+    try:
+        count = shelf_products.write(target, found)
     except OSError as error:
         raise CommandError(f"{target} can't be written: {error.strerror}") from error
-    if not count:
-        raise CommandError(f"the data set has no store {store}; try 367 or 406")
     if as_json:
         print_json({"file": str(target), "products": count})
     else:

@@ -16,13 +16,14 @@ from greentill.console import CommandError, JsonOption, err, out, print_json
 from greentill.sales_output import progress
 from greentill.sales_recompute import recompute_command
 from infra.errors import SettingsError
+from infra.settings import load
 from sales import journal as journals
-from sales.access import AccessError, cloud
+from sales.access import ROOT, AccessError, cloud
 from sales.baskets import baskets
 from sales.dataset import DatasetError
 from sales.explain import ExplainError, explain, series_of
-from sales.export import ExportError, days, export
-from sales.reconcile import UnknownTillError, find_till, reconcile
+from sales.export import Exported, ExportError, days, export
+from sales.reconcile import Cloud, UnknownTillError, find_till, reconcile
 from sales.replay import Summary, replay
 from sales.terminal import Settings, TillUnreachableError
 from sales.till_ledger.check import check
@@ -202,17 +203,32 @@ def export_command(
         wanted = [day for text in dates for day in days(text)]
         fleet = cloud()
         files = [export(fleet, store, day, folder, per_line=lines, progress=counted) for day in wanted]
+        _expect_store(store, files)
     if as_json:
         print_json([file.document() for file in files])
     else:
         show.exported(files)
 
 
+def _expect_store(store: str, files: list[Exported]) -> None:
+    """A store that sold nothing may be mistyped; one that was closed is no longer listed, but has records."""
+    known = load(ROOT).stores
+    if store in known or any(file.records for file in files):
+        return
+    for file in files:
+        file.path.unlink()
+    raise CommandError(
+        f"fleet.toml has no store {store}, and nothing was sold there; known are {', '.join(known)}"
+    )
+
+
 @app.command("explain")
 def explain_command(
     receipt: Annotated[str, typer.Argument(help="The number on the receipt, such as K3M9QZ-000000042.")],
     *,
-    till: Annotated[str | None, typer.Option(help="Its till (thing name), where that is known.")] = None,
+    till: Annotated[
+        str | None, typer.Option(help="Its till, where that is known: serial or thing name.")
+    ] = None,
     ledger: Annotated[Path | None, typer.Option(help="The till's ledger.db, where that is in hand.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -224,10 +240,21 @@ def explain_command(
         series_of(receipt)
         if ledger is not None:
             expect_ledger(ledger)
-        found = explain(cloud(), receipt, till=till, ledger=ledger)
+        fleet = cloud()
+        found = explain(fleet, receipt, till=_thing(fleet, till, ledger), ledger=ledger)
     if as_json:
         print_json(found.document())
     else:
         show.explanation(found)
     if not found.complete:
         raise typer.Exit(1)
+
+
+def _thing(fleet: Cloud, till: str | None, ledger: Path | None) -> str | None:
+    """The till's thing name. The ledger in hand may be of a till that the cloud never heard of."""
+    try:
+        return find_till(fleet, till) if till else None
+    except UnknownTillError:
+        if ledger is None:
+            raise
+        return till

@@ -54,9 +54,13 @@ def ledger(report: LedgerReport) -> None:
     for fault in report.faults:
         _line(str(fault), style="red")
     if report.fault_count > len(report.faults):
-        _line(f"and {report.fault_count - len(report.faults)} more faults", style="red")
-    verdict = "sound" if report.sound else f"{report.fault_count} faults"
+        _line(f"and {_faults(report.fault_count - len(report.faults), 'more ')}", style="red")
+    verdict = "sound" if report.sound else _faults(report.fault_count)
     _line(f"{report.path}: the ledger of {report.thing}, {report.records:,} records, {verdict}")
+
+
+def _faults(count: int, which: str = "") -> str:
+    return f"{count} {which}fault{'' if count == 1 else 's'}"
 
 
 def recovery(found: Recovery) -> None:
@@ -65,12 +69,13 @@ def recovery(found: Recovery) -> None:
         _line(conflict, style="red")
     table = f"{found.missing_in_table:,} records that the table lacked"
     bucket = f"{found.missing_in_bucket:,} that the bucket lacked"
-    if found.delivered:
+    missing = found.missing_in_table or found.missing_in_bucket
+    if found.delivered and missing:
         _line(f"Delivered: {table}, {bucket}. Now run: greentill sales reconcile --till {found.report.thing}")
-    elif found.missing_in_table or found.missing_in_bucket:
+    elif missing:
         _line(f"To deliver: {table}, {bucket}. Run it again with --deliver to do so.")
     else:
-        _line("The cloud has every record of it that is sound.")
+        _line("Nothing to deliver: the cloud has every record of it that is sound.")
 
 
 def exported(files: Sequence[Exported]) -> None:

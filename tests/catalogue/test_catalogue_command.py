@@ -78,4 +78,6 @@ def test_the_demos_products_can_be_published(s3: Any, tmp_path: Path) -> None:
     made = json.loads(run("demo-products", str(path), "--store", "367", "--json").stdout)
     answer = json.loads(run("publish", str(path), "--store", "ST-367", "--dry-run", "--json").stdout)
     assert answer["products"] == made["products"]
+    before = path.read_bytes()
     assert "no store 1" in str(run("demo-products", str(path), "--store", "1").exception)
+    assert path.read_bytes() == before

@@ -8,10 +8,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from edge_components.pos.epochs import series
 from greentill import sales as commands
 from greentill import sales_recompute as recomputing
 from greentill.console import CommandError
 from sales.access import AccessError
+from tests.sales.chains import EPOCH, THING, chain
+from tests.sales.test_export_and_explain import with_bodies
 
 GROUP = typer.main.get_command(commands.app)
 NAMES = sorted(GROUP.commands)  # type: ignore[attr-defined]
@@ -72,6 +75,38 @@ def test_what_is_wrong_with_the_arguments_is_said_before_credentials_are_looked_
     result = CliRunner().invoke(commands.app, arguments)
     assert isinstance(result.exception, CommandError)
     assert says in str(result.exception)
+
+
+def test_a_mistyped_store_is_no_day_without_sales(
+    fleet, shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "cloud", lambda: fleet)
+    words = ["export", "--date", "2026-11-20", "--out", str(tmp_path), "--store"]
+    result = CliRunner().invoke(commands.app, [*words, "ST-36"])
+    assert "fleet.toml has no store ST-36, and nothing was sold there; known are ST-367" in str(
+        result.exception
+    )
+    assert list(tmp_path.iterdir()) == []
+    result = CliRunner().invoke(commands.app, [*words, "ST-367"])
+    assert result.exit_code == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["ST-367-2026-11-20.csv"]
+
+
+def test_a_receipts_till_may_be_named_by_its_serial_and_a_mistyped_one_is_an_error(
+    fleet, shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "cloud", lambda: fleet)
+    shelf.deliver(with_bodies(chain()))
+    receipt = f"{series(EPOCH)}-000000001"
+    serial = THING.removeprefix(fleet.names.prefix)
+    answers = [
+        CliRunner().invoke(commands.app, ["explain", receipt, "--till", till]) for till in (THING, serial)
+    ]
+    assert [answer.exit_code for answer in answers] == [0, 0]
+    assert answers[0].stdout == answers[1].stdout
+    result = CliRunner().invoke(commands.app, ["explain", receipt, "--till", "TYPO0001"])
+    assert isinstance(result.exception, CommandError)
+    assert "there is no till TYPO0001 here" in str(result.exception)
 
 
 def test_a_fleet_that_is_not_deployed_is_said_so(fleet, monkeypatch: pytest.MonkeyPatch) -> None:
