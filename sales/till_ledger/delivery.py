@@ -16,13 +16,14 @@ from botocore.exceptions import ClientError
 
 from edge_components.edgekit import keys, record
 from edge_components.edgekit.ledger import Head, Row
+from edge_components.sync.adoption import unpacked
 from edge_components.sync.bucket import segment
 from edge_components.sync.items import head_update, item
 from sales import in_bucket
 from sales.copies import money
 from sales.reconcile import Cloud
 from sales.till_ledger.check import LedgerReport, Progress, quietly, sound_rows
-from sales.till_ledger.file import open_copy
+from sales.till_ledger.file import LedgerFile, open_copy
 
 BATCH = 25  # BatchWriteItem takes no more
 SEGMENT = 500
@@ -88,7 +89,7 @@ def recover(
                 "use the account and the fleet.toml of its fleet"
             )
         table = _Table(cloud, thing, recovery, pause)
-        bucket = _Bucket(cloud, thing, recovery)
+        bucket = _Bucket(cloud, thing, recovery, ledger)
         for row in sound_rows(ledger, report, progress):
             recovery.sound += 1
             recovery.head = Head(row.epoch, row.seq, row.hash, row.recorded_at)
@@ -157,17 +158,19 @@ def _sort_keys(cloud: Cloud, thing: str) -> Iterator[keys.SortKey]:
 
 
 class _Bucket:
-    """Gathers what no segment covers into segments of one epoch and business date, without a gap."""
+    """Gathers what no segment holds into segments of one epoch and business date, without a gap."""
 
-    def __init__(self, cloud: Cloud, thing: str, recovery: Recovery) -> None:
+    def __init__(self, cloud: Cloud, thing: str, recovery: Recovery, ledger: LedgerFile) -> None:
         self._cloud, self._thing, self._recovery = cloud, thing, recovery
+        self._other: dict[str, list[keys.Segment]] = {}  # by epoch: segments that end with another record
+        self._read: tuple[keys.Segment, frozenset[bytes]] | None = None
         listed = in_bucket.listed(cloud.s3, cloud.names.sales_bucket, thing)
-        self._covered = _covered(keys.parse_segment_key(key) for key in listed)
+        self._covered = _covered(self._agreeing(map(keys.parse_segment_key, listed), ledger))
         self._waiting: list[Row] = []
 
     def take(self, row: Row) -> None:
         spans = self._covered.get(row.epoch, [])
-        if any(first <= row.seq <= last for first, last in spans):
+        if any(first <= row.seq <= last for first, last in spans) or self._elsewhere(row):
             return
         self._recovery.missing_in_bucket += 1
         if self._waiting and not _follows(self._waiting[-1], row):
@@ -192,6 +195,27 @@ class _Bucket:
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("PreconditionFailed", "412"):
                 raise  # taken meanwhile: its key names the hash of its last record, so it is this one
+
+    def _agreeing(self, segments: Iterable[keys.Segment], ledger: LedgerFile) -> Iterator[keys.Segment]:
+        """Those that end with a record of the ledger: hashes are chained, so they hold nothing else."""
+        for found in segments:
+            if (ledger.hash_at(found.epoch, found.last) or "").startswith(found.hash8):
+                yield found
+            elif ledger.has_epoch(found.epoch):
+                self._other.setdefault(found.epoch, []).append(found)
+
+    def _elsewhere(self, row: Row) -> bool:
+        """Whether a segment that goes on otherwise than the ledger holds this record: that has to be read."""
+        return any(
+            found.first <= row.seq <= found.last and row.record.encode() in self._lines(found)
+            for found in self._other.get(row.epoch, [])
+        )
+
+    def _lines(self, found: keys.Segment) -> frozenset[bytes]:
+        if self._read is None or self._read[0] != found:
+            body = self._cloud.s3.get_object(Bucket=self._cloud.names.sales_bucket, Key=str(found))["Body"]
+            self._read = found, frozenset((unpacked(body.read()) or b"").split(b"\n"))
+        return self._read[1]
 
 
 def _follows(last: Row, row: Row) -> bool:

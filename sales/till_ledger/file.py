@@ -56,6 +56,24 @@ class LedgerFile:
         except (apsw.SQLError, *DAMAGE, ValueError):
             return {}
 
+    def has_epoch(self, epoch: str) -> bool:
+        """Whether it holds records of an epoch, or may: damage can hide them."""
+        try:
+            found = self._connection.execute("SELECT 1 FROM records WHERE epoch = ? LIMIT 1", (epoch,))
+            return found.fetchone() is not None
+        except DAMAGE:
+            return True
+
+    def hash_at(self, epoch: str, seq: int) -> str | None:
+        """The hash in a row; None where there is no such row, or none that can be reached."""
+        try:
+            row = self._connection.execute(
+                "SELECT hash FROM records WHERE epoch = ? AND seq = ?", (epoch, seq)
+            ).fetchone()
+        except (*DAMAGE, UnicodeDecodeError):
+            return None
+        return str(row[0]) if row else None
+
     def rows(self) -> Iterator[Row]:
         """Every row that can be reached, in epoch and seq order; around a damaged page, from both sides."""
         reached = ("", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -260,3 +261,22 @@ def test_a_text_that_a_card_has_changed_into_none_is_a_fault_and_the_rest_is_rec
     assert {fault.seq for fault in report.faults} == {5, 7, 8}  # the next one's receipt follows nothing
     recovery = recover(card, fleet, deliver=True)
     assert (recovery.sound, recovery.missing_in_table) == (9, 9)  # of the second, the record is whole
+
+
+def test_what_a_card_sold_while_its_old_image_sold_on_elsewhere_reaches_both_places(
+    fleet, shelf, tmp_path: Path, records: list[dict[str, Any]]
+) -> None:
+    shelf.deliver(records, per_segment=3)  # what another machine with the same image has sold
+    own = records[:5]
+    for one in records[5:]:
+        own.append(record.seal({**one, "sale_id": f"{one['sale_id']}-own", "prev_hash": own[-1]["hash"]}))
+    recovery = recover(write_ledger(tmp_path / "own.db", own), fleet, deliver=True)
+    assert (len(recovery.conflicts), recovery.missing_in_table, recovery.missing_in_bucket) == (5, 5, 5)
+    lines = [
+        line
+        for one in fleet.s3.list_objects_v2(Bucket=shelf.bucket)["Contents"]
+        for line in gzip.decompress(
+            fleet.s3.get_object(Bucket=shelf.bucket, Key=one["Key"])["Body"].read()
+        ).splitlines()
+    ]
+    assert sorted(lines) == sorted(record.canonical(one) for one in (*records, *own[5:]))
