@@ -8,6 +8,8 @@ from typing import Any
 
 import apsw
 
+from edge_components.edgekit.record import text_has_hash
+
 from .entries import Scene
 
 _HELD = "SELECT record FROM records WHERE epoch = ? AND seq = ? AND hash = ? AND kind = 'sale'"
@@ -18,12 +20,22 @@ WHERE v.of_epoch = ? AND v.of_seq = ?
 
 
 def cited_sale(scene: Scene, receipt: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The sale that a receipt names, if it is this till's and its record is here."""
+    """The sale that a receipt names, if it is this till's and its record is here, as it was written.
+
+    What a card has changed, or what took back from it, is as good as gone: nothing can be held against it.
+    """
     if receipt is None or receipt["thing"] != scene.assignment.thing:
         return None
     place = (receipt["epoch"], receipt["seq"], receipt["hash"])
-    row = scene.connection.execute(_HELD, place).fetchone()
-    return json.loads(row[0]) if row else None
+    try:
+        row = scene.connection.execute(_HELD, place).fetchone()
+        if row is None or not text_has_hash(str(row[0]), receipt["hash"]):
+            return None
+        sale: dict[str, Any] = json.loads(row[0])
+        reversals_of(scene.connection, sale)
+    except ValueError:
+        return None
+    return sale
 
 
 def reversals_of(connection: apsw.Connection, sale: Mapping[str, Any]) -> list[Mapping[str, Any]]:

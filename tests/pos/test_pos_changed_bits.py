@@ -18,7 +18,8 @@ from edge_components.pos.till import Till
 from edge_components.pos.upkeep import Upkeep
 from tests.catalogue.conftest import product
 from tests.catalogue.test_pos_catalogue import Shelf
-from tests.pos.pos_process import ASSIGNMENT
+from tests.pos.pos_process import ASSIGNMENT, Pos, sale
+from tests.pos.test_pos_kinds import refund
 from tests.pos.till_ledger import DAY, LedgerInTest
 
 NO_TEXT = "CAST(replace(CAST({} AS BLOB), '{}', x'f5') AS TEXT)"  # one byte of it is no UTF-8 any more
@@ -171,3 +172,24 @@ def test_figures_that_a_card_has_changed_are_counted_again_from_the_records(
     closed = till.close_day()
     assert closed["body"]["totals"]["sales"] == 900
     assert till.records()[0]["body"]["reason"] == "new_ledger"
+
+
+@pytest.mark.parametrize("changed", ["sale", "refund"])
+@pytest.mark.parametrize("value", [NO_TEXT.format("record", "cash"), NO_JSON])
+def test_a_refund_of_a_sale_that_a_card_has_changed_is_one_without_its_sale(
+    selling: Pos, changed: str, value: str
+) -> None:
+    receipt = selling.sell(sale()).json()
+    assert selling.client.post("/v1/refunds", json=refund(receipt)).status_code == 201
+    with apsw.Connection(str(selling.data / "ledger.db")) as connection:
+        connection.execute(f"UPDATE records SET record = {value} WHERE kind = ?", (changed,)).fetchall()  # noqa: S608 - a test's own
+    answer = selling.client.post("/v1/refunds", json=refund(receipt))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "supervisor_needed")
+
+
+def test_a_refund_is_not_held_against_an_amount_that_a_card_has_changed(selling: Pos) -> None:
+    receipt = selling.sell(sale()).json()
+    with apsw.Connection(str(selling.data / "ledger.db")) as connection:
+        connection.execute("UPDATE records SET record = replace(record, '300', '700') WHERE kind = 'sale'")
+    answer = selling.client.post("/v1/refunds", json=refund(receipt))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "supervisor_needed")
