@@ -96,6 +96,44 @@ def test_what_a_cashier_types_when_the_payment_opens_is_what_was_handed_over(pag
     assert payments(selling) == [[{"method": "cash", "amount": 150}]]
 
 
+def test_the_change_is_in_sight_however_long_the_receipt_is_and_the_next_one_begins_at_its_top(page, selling):
+    page.set_viewport_size({"width": 800, "height": 480})
+    products = [{"sku": str(n), "description": f"Thing {n}", "unit_price": "1.00"} for n in range(12)]
+    (selling.data / "products.json").write_text(json.dumps(products))
+    page.reload()
+    expect(page.locator(".product")).to_have_count(12)
+    for thing in page.locator(".product").all():
+        thing.click()
+    page.keyboard.press("F8")
+    page.keyboard.type("20")
+    page.keyboard.press("Enter")
+    expect(page.locator("#given-change")).to_have_text("Change $8.00")
+    for wanted in ("#given-change", "#safety", "#next"):
+        expect(page.locator(wanted)).to_be_in_viewport(ratio=1)
+    page.evaluate("document.querySelector('#receipt').scrollTop = 9999")
+    page.keyboard.press("Enter")
+    for thing in page.locator(".product").all():
+        thing.click()
+    page.keyboard.press("F9")
+    page.keyboard.press("Enter")
+    expect(page.locator("#receipt h3")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#given-change")).to_be_hidden()
+
+
+def test_a_silent_till_is_named_as_what_is_wrong_and_not_the_basket(page, selling):
+    page.locator(".product", has_text="Milk").click()
+    selling.kill()
+    page.keyboard.press("F8")
+    expect(page.locator("#trouble-title")).to_have_text("The till does not answer")
+    expect(page.locator("#trouble-text")).to_have_text("The basket is kept. Trying again.")
+    page.locator("#reopen").click()
+    selling.start()
+    page.keyboard.press("F8")
+    page.keyboard.press("Enter")
+    expect(page.locator("#safety")).to_have_text("Safe on this till")
+    assert len(payments(selling)) == 1
+
+
 def test_enter_once_too_often_after_a_sale_sells_nothing_to_the_next_customer(page, selling):
     page.locator(".product", has_text="Milk").click()
     page.keyboard.press("F8")

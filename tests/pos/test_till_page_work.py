@@ -87,6 +87,33 @@ def test_a_product_is_found_by_words_and_taken_with_enter(shop):
     expect(shop.locator(".product")).to_have_count(3)
 
 
+def test_a_search_offers_the_departments_of_what_it_found(shop):
+    expect(shop.locator("#departments button")).to_have_text(["All", "Dairy", "Fruit", "Bakery"])
+    shop.locator("#search").fill("bread")
+    expect(shop.locator("#departments button")).to_have_text(["All", "Bakery"])
+    shop.locator("#search").fill("")
+    expect(shop.locator("#departments button")).to_have_count(4)
+
+
+@pytest.mark.parametrize("size", [(800, 480), (1280, 800), (600, 900)])
+def test_a_price_is_in_sight_however_long_its_article_is_called(page, selling, size):
+    names = ["Aseptic milk & milk drinks 12 oz", "X" * 200, "Milk " * 40]
+    products = [{"sku": str(n), "description": name, "unit_price": "0.79"} for n, name in enumerate(names)]
+    (selling.data / "products.json").write_text(json.dumps(products))
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.reload()
+    expect(page.locator(".product")).to_have_count(3)
+    for tile in page.locator(".product").all():
+        outer, price = tile.bounding_box(), tile.locator("b").bounding_box()
+        assert outer is not None
+        assert price is not None
+        assert price["y"] + price["height"] <= outer["y"] + outer["height"]
+        name = tile.locator("span").bounding_box()
+        assert name is not None
+        assert name["y"] + name["height"] <= price["y"]
+        assert name["x"] + name["width"] <= outer["x"] + outer["width"]
+
+
 def test_weighed_goods_are_recorded_with_their_weight(shop, selling):
     shop.locator(".product", has_text="Loose apples").click()
     shop.keyboard.type("1,25")
@@ -120,7 +147,7 @@ def test_goods_come_from_the_catalogue_and_a_new_one_is_on_the_shelf_without_a_r
 
 
 def test_a_basket_on_hold_waits_through_a_reload_and_is_sold_once_as_itself(shop, selling):
-    shop.locator(".product", has_text="Milk").click()
+    shop.locator(".product", has_text="Milk").dblclick()
     held = json.loads(shop.evaluate("localStorage['greentill.basket']"))["saleId"]
     shop.keyboard.press("F4")
     expect(shop.locator("#lines li")).to_have_count(0)
@@ -129,8 +156,9 @@ def test_a_basket_on_hold_waits_through_a_reload_and_is_sold_once_as_itself(shop
     expect(shop.locator(".product")).to_have_count(3)
     expect(shop.locator("#resume")).to_have_text("1 basket on hold · F6")
     shop.keyboard.press("F6")
+    expect(shop.locator("#held-list button")).to_contain_text("2 items · $3.00")
     shop.locator("#held-list button").click()
-    expect(shop.locator("#total")).to_have_text("$1.50")
+    expect(shop.locator("#total")).to_have_text("$3.00")
     expect(shop.locator("#resume")).to_have_text("1 basket on hold · F6")  # the bread waits in turn
     pay(shop)
     assert [one["sale_id"] for one in of_kind(selling, "sale")] == [held]
@@ -188,6 +216,23 @@ def test_more_than_was_sold_is_not_given_back(shop, selling):
     expect(shop.locator("#trouble-title")).to_have_text("This refund was not recorded")
     expect(shop.locator("#trouble-text")).to_contain_text("give no money back")
     assert len(of_kind(selling, "refund")) == 1
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_a_receipt_that_a_silent_till_cannot_look_for_is_neither_unknown_nor_another_tills(
+    shop, selling, coded
+):
+    sold = selling.sell(sale()).json()
+    selling.kill()
+    shop.keyboard.press("F7")
+    code = f"GT1:greentill-X:{sold['epoch']}:{sold['seq']}:{sold['hash']}"
+    shop.locator("#refund-code").fill(code if coded else sold["receipt_no"])
+    shop.keyboard.press("Enter")
+    expect(shop.locator("#refund-found")).to_have_text("The till does not answer")
+    expect(shop.locator("#refund-give")).to_be_hidden()
+    selling.start()
+    shop.keyboard.press("Enter")
+    expect(shop.locator("#refund-found")).to_contain_text(sold["receipt_no"])
 
 
 def test_a_receipt_of_another_till_needs_a_supervisor_with_a_pin(browser, selling):

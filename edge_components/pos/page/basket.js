@@ -17,6 +17,11 @@ export function uuid7(now = Date.now()) {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }
 
+/** How many articles these lines are; what is weighed counts as one. */
+export function pieces(lines) {
+  return lines.reduce((sum, line) => sum + (line.scale ? 1 : line.quantity), 0);
+}
+
 export class Basket {
   constructor(key, storage = localStorage) {
     this.key = key;
@@ -73,7 +78,7 @@ export class Basket {
   }
 
   get count() {
-    return this.lines.reduce((sum, line) => sum + (line.scale ? 1 : line.quantity), 0);
+    return pieces(this.lines);
   }
 
   /** What is sent: the same however often it is sent. */

@@ -16,8 +16,6 @@ export async function loadProducts(till) {
 
 export const products = () => listed;
 
-export const departments = () => [...new Set(listed.map((product) => product.department ?? ""))];
-
 function matches(product, words) {
   const text = [product.sku, product.description, ...(product.barcodes ?? [])].join(" ").toLowerCase();
   return words.every((word) => text.includes(word));

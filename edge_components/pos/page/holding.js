@@ -1,6 +1,6 @@
 // Baskets that wait, and taking one up again.
 
-import { costs } from "./basket.js";
+import { costs, pieces } from "./basket.js";
 import { $, make } from "./dom.js";
 import { held, resume } from "./held.js";
 import { count, t } from "./language.js";
@@ -12,7 +12,7 @@ function choice(one) {
   const total = format.money(one.lines.reduce((sum, line) => sum + costs(line), 0));
   const time = new Date(one.at).toLocaleTimeString(till.locale, { hour: "2-digit", minute: "2-digit" });
   const button = make("button", "", { type: "button" });
-  button.append(make("span", `${time} · ${one.lines[0].description}`), make("b", `${count("items", one.lines.length, till.locale)} · ${total}`));
+  button.append(make("span", `${time} · ${one.lines[0].description}`), make("b", `${count("items", pieces(one.lines), till.locale)} · ${total}`));
   button.onclick = () => {
     $("holding").close();
     resume(one.saleId, basket);

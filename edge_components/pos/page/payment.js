@@ -90,6 +90,14 @@ function again(name) {
   $("received").select();
 }
 
+/** Say why the basket isn't paid now: what is wrong with it, or that the till itself can't take any. */
+function tellWhy(answer, reasons) {
+  const still = { again: false };
+  if (reasons.length) return showTrouble(t("check.title"), t("check.text"), reasons.map(explain), still);
+  if (!answer) return showTrouble(t("state.silent"), t("state.kept"), [], still);
+  return showTrouble(t("check.title"), t("state.help"), [answer.body.error?.message ?? `HTTP ${answer.status}`], still);
+}
+
 /** Whether the till takes this basket; what it says against it is shown. */
 async function check() {
   if (state.training) return true;
@@ -99,8 +107,7 @@ async function check() {
   const reasons = answer?.body.reasons?.filter(({ code }) => code !== due) ?? [];
   if (answer?.status === 200 && !reasons.length) return true;
   $("paying").close();
-  const said = reasons.length ? reasons.map(explain) : [answer?.body.error?.message ?? t("state.silent")];
-  showTrouble(t("check.title"), t("check.text"), said, { again: false });
+  tellWhy(answer, reasons);
   return false;
 }
 

@@ -17,13 +17,22 @@ function lineRows(line) {
   return row(`${pieces} × ${mask(line.description || line.sku)}`, money(line.total));
 }
 
-function paidRows(body) {
-  const rows = body.payments.map(({ method, amount }) => row(methodName(method), state.format.money(amount)));
+/** The cash that was handed over for this sale, and its change; null where there was none. */
+function cash(body) {
   const given = JSON.parse(localStorage.getItem("greentill.given") ?? "null");
-  if (given?.sale_id === body.sale_id && given?.received !== undefined && !body.void_id) {
-    rows.push(row(t("received"), state.format.money(given.received)), row(t("change"), state.format.money(given.change), "sum"));
-  }
-  return rows;
+  return given?.sale_id === body.sale_id && given?.received !== undefined && !body.void_id ? given : null;
+}
+
+function paidRows(body, given) {
+  const { money } = state.format;
+  const rows = body.payments.map(({ method, amount }) => row(methodName(method), money(amount)));
+  return given ? [...rows, row(t("received"), money(given.received)), row(t("change"), money(given.change), "sum")] : rows;
+}
+
+/** The change stands above the receipt too: a long one would have to be scrolled to its end for it. */
+function showChange(given) {
+  $("given-change").hidden = !given?.change;
+  $("given-change-amount").textContent = given ? state.format.money(given.change) : "";
 }
 
 function facts(body, answer) {
@@ -55,11 +64,14 @@ export function showReceipt(body, answer, kind) {
   const { money } = state.format;
   const back = kind in DONE;
   const total = row(t(back ? "refund.back" : "total"), money(body.totals.total), "sum");
+  const given = cash(body);
   const title = kind in TITLES ? [make("h4", t(TITLES[kind]))] : [];
-  $("receipt").replaceChildren(make("h3", state.till.store_name), ...title, ...body.lines.map(lineRows), total, ...paidRows(body), ...facts(body, answer));
+  $("receipt").replaceChildren(make("h3", state.till.store_name), ...title, ...body.lines.map(lineRows), total, ...paidRows(body, given), ...facts(body, answer));
   $("done-title").textContent = t(DONE[kind] ?? "thanks");
   printable(kind === "training" ? null : answer.receipt_no);
+  showChange(given);
   $("done").showModal();
+  $("receipt").scrollTop = 0; // where the last one was scrolled to
   $("next").focus();
   if (kind === "training") return tell("training");
   code(answer).then((picture) => picture && $("receipt").append(picture));

@@ -40,8 +40,8 @@ async function find() {
   const code = CODE.exec(text);
   const answer = await get(code ? `/v1/codes/${encodeURIComponent(text)}` : `/v1/receipts/${encodeURIComponent(text)}`);
   if (answer?.status === 200 && answer.body.kind === "sale") return found(answer.body);
-  if (code) return elsewhere(code);
-  $("refund-found").textContent = t("refund.unknown");
+  if (answer && code) return elsewhere(code);
+  $("refund-found").textContent = t(answer ? "refund.unknown" : "state.silent");
   return undefined;
 }
 

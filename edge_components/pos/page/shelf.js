@@ -1,6 +1,6 @@
 // What can be touched or searched for.
 
-import { departments, loadProducts, products, search } from "./catalogue.js";
+import { loadProducts, products, search } from "./catalogue.js";
 import { lookUpWords } from "./codes.js";
 import { $, make } from "./dom.js";
 import { t } from "./language.js";
@@ -28,6 +28,9 @@ function choose(product, label) {
   else showBasket(state.basket.add(product, state.till.currency_exponent));
 }
 
+/** The departments of these products, by name in the order in which they come. */
+const departmentsOf = (those) => [...new Set(those.map((product) => product.department ?? ""))];
+
 function departmentButton(name) {
   const button = make("button", name ?? t("all"), { type: "button" });
   button.setAttribute("aria-pressed", String(name === department));
@@ -40,7 +43,7 @@ function departmentButton(name) {
 
 function productButton(product) {
   const button = make("button", "", { type: "button", className: "product" });
-  button.dataset.hue = String(Math.max(0, departments().indexOf(product.department ?? "")) % 6);
+  button.dataset.hue = String(departmentsOf([...products(), ...shown]).indexOf(product.department ?? "") % 6);
   const price = state.format.money(minorUnits(product.unit_price, state.till.currency_exponent));
   const unit = product.sold_by === "weight" ? ` / ${t("kg")}` : "";
   button.append(make("small", product.department ?? ""), make("span", product.description), make("b", price + unit));
@@ -49,7 +52,7 @@ function productButton(product) {
 }
 
 export function showShelf() {
-  $("departments").replaceChildren(...[null, ...departments().filter(Boolean)].map(departmentButton));
+  $("departments").replaceChildren(...[null, ...departmentsOf(shown).filter(Boolean)].map(departmentButton));
   const wanted = shown.filter((one) => department === null || one.department === department);
   $("products").replaceChildren(...wanted.map(productButton));
 }

@@ -33,7 +33,7 @@ export default {
   "reason.currency_differs": "Falsche Währung", "reason.discount_exceeds_price": "Rabatt höher als der Preis", "reason.discount_too_high": "Rabatt zu hoch",
   "reason.line_total_mismatch": "Zeile stimmt nicht", "reason.line_total_too_high": "Zeile zu teuer", "reason.manual_item": "Freie Artikel sind nicht erlaubt",
   "reason.outside_opening_hours": "Das Geschäft ist geschlossen", "reason.payment_method_unknown": "Zahlungsart nicht erlaubt", "reason.payments_mismatch": "Zahlung stimmt nicht",
-  "reason.price_differs": "Anderer Preis im Sortiment", "reason.price_too_high": "Preis zu hoch", "reason.quantity_too_high": "Menge zu groß", "reason.sku_unknown": "Nicht im Sortiment",
+  "reason.price_differs": "Anderer Preis im Sortiment", "reason.price_too_high": "Preis zu hoch", "reason.quantity_too_high": "Menge zu groß", "reason.refund_exceeds_sale": "Mehr, als verkauft wurde", "reason.sku_unknown": "Nicht im Sortiment",
   "reason.sum_mismatch": "Summe stimmt nicht", "reason.tax_code_unknown": "Steuerschlüssel unbekannt", "reason.terminal_unknown": "Terminal unbekannt",
   "reason.too_many_lines": "Zu viele Zeilen", "reason.total_too_high": "Summe zu hoch",
   "label.misread": "{code} wurde falsch gelesen: bitte noch einmal scannen.",

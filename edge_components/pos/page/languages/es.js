@@ -33,7 +33,7 @@ export default {
   "reason.currency_differs": "Moneda equivocada", "reason.discount_exceeds_price": "Descuento mayor que el precio", "reason.discount_too_high": "Descuento demasiado alto",
   "reason.line_total_mismatch": "La línea no cuadra", "reason.line_total_too_high": "Línea demasiado cara", "reason.manual_item": "No se permiten artículos libres",
   "reason.outside_opening_hours": "La tienda está cerrada", "reason.payment_method_unknown": "Forma de pago no admitida", "reason.payments_mismatch": "El pago no cuadra",
-  "reason.price_differs": "Otro precio en el catálogo", "reason.price_too_high": "Precio demasiado alto", "reason.quantity_too_high": "Cantidad demasiado grande", "reason.sku_unknown": "No está en el catálogo",
+  "reason.price_differs": "Otro precio en el catálogo", "reason.price_too_high": "Precio demasiado alto", "reason.quantity_too_high": "Cantidad demasiado grande", "reason.refund_exceeds_sale": "Más de lo que se vendió", "reason.sku_unknown": "No está en el catálogo",
   "reason.sum_mismatch": "La suma no cuadra", "reason.tax_code_unknown": "Código de impuesto desconocido", "reason.terminal_unknown": "Terminal desconocido",
   "reason.too_many_lines": "Demasiadas líneas", "reason.total_too_high": "Total demasiado alto",
   "label.misread": "{code} se leyó mal: escanéelo otra vez.", "label.nothing": "{item}: la etiqueta no dice ni precio ni peso.",

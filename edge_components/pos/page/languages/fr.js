@@ -33,7 +33,7 @@ export default {
   "reason.currency_differs": "Mauvaise devise", "reason.discount_exceeds_price": "Remise supérieure au prix", "reason.discount_too_high": "Remise trop élevée",
   "reason.line_total_mismatch": "La ligne est fausse", "reason.line_total_too_high": "Ligne trop chère", "reason.manual_item": "Articles libres interdits",
   "reason.outside_opening_hours": "Le magasin est fermé", "reason.payment_method_unknown": "Moyen de paiement refusé", "reason.payments_mismatch": "Le paiement est faux",
-  "reason.price_differs": "Autre prix au catalogue", "reason.price_too_high": "Prix trop élevé", "reason.quantity_too_high": "Quantité trop grande", "reason.sku_unknown": "Absent du catalogue",
+  "reason.price_differs": "Autre prix au catalogue", "reason.price_too_high": "Prix trop élevé", "reason.quantity_too_high": "Quantité trop grande", "reason.refund_exceeds_sale": "Plus que ce qui a été vendu", "reason.sku_unknown": "Absent du catalogue",
   "reason.sum_mismatch": "La somme est fausse", "reason.tax_code_unknown": "Code de taxe inconnu", "reason.terminal_unknown": "Terminal inconnu",
   "reason.too_many_lines": "Trop de lignes", "reason.total_too_high": "Total trop élevé",
   "label.misread": "{code} a été mal lu : scannez-le encore une fois.", "label.nothing": "{item} : l’étiquette ne dit ni prix ni poids.",
