@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sales.baskets import Basket
@@ -80,8 +80,9 @@ async def replay(
 ) -> Summary:
     """Ring up `baskets` at one terminal, at most `within` seconds of them (the rest counts as `left`).
 
-    A basket that the journal has as acknowledged is not sold again; one that it has as unanswered is asked
-    for with the sale_id of that time. Raises TillUnreachableError when the till doesn't say who it is.
+    A basket that the journal has as acknowledged is not sold again. One that it has as unanswered is asked
+    for with the sale_id of that time, at the same till only: another would sell it again. Raises
+    TillUnreachableError when the till doesn't say who it is.
     """
     known = journal.latest()
     summary = Summary()
@@ -93,13 +94,20 @@ async def replay(
                 summary.left += 1
                 continue
             entry = known.get(basket.basket_id)
-            if entry is None or entry.outcome != "acknowledged":
+            if entry is not None and entry.outcome == "unanswered" and entry.thing != terminal.thing:
+                entry = _elsewhere(entry, terminal.thing)
+            elif entry is None or entry.outcome != "acknowledged":
                 entry = await terminal.ring_up(basket, online=online(), sale_id=_asked_before(known, basket))
                 journal.append(entry)
             summary.add(entry)
             progress(entry)
             await asyncio.sleep(0)
     return summary
+
+
+def _elsewhere(entry: Entry, here: str) -> Entry:
+    text = f"{entry.thing} may have sold it, so {here} is not asked: ask {entry.thing}, or recover its card"
+    return replace(entry, reason=text)
 
 
 def _asked_before(known: Mapping[int, Entry], basket: Basket) -> str | None:

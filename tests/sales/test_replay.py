@@ -19,7 +19,8 @@ THING = "greentill-LAB00001"
 class Till:
     """Answers as `pos` does: a repeated sale_id gets the receipt of the first time."""
 
-    def __init__(self, *, lose_answers=0, busy=0, refuse=()):
+    def __init__(self, *, lose_answers=0, busy=0, refuse=(), thing=THING):
+        self.thing = thing
         self.sales: dict[str, Any] = {}
         self.asked: Counter[str] = Counter()
         self.lose_answers, self.busy, self.refuse = lose_answers, busy, refuse
@@ -49,7 +50,7 @@ class Till:
 
     def _answer(self, path, body):
         if path == "/v1/health":
-            return 200, {"thing": THING, "status": "selling"}
+            return 200, {"thing": self.thing, "status": "selling"}
         sale = json.loads(body)
         sale_id = sale["sale_id"]
         self.asked[sale_id] += 1
@@ -136,6 +137,22 @@ def test_a_later_run_goes_on_where_the_first_one_stopped(some, tmp_path):
     assert third.complete
     assert len(till.sales) == 12
     assert len(list(read([journal.path]))) == 13
+
+
+def test_what_one_till_did_not_answer_is_sold_at_no_other(some, tmp_path):
+    silent, other, journal = (
+        Till(lose_answers=1000),
+        Till(thing="greentill-NEW"),
+        Journal(tmp_path / "journal"),
+    )
+    sell(silent, some[:1], journal, give_up_after=0.3)
+    summary = sell(other, some, journal)
+    assert summary.outcomes == {"acknowledged": 11, "unanswered": 1}
+    assert "greentill-NEW is not asked: ask greentill-LAB00001, or recover its card" in summary.problems[0]
+    assert len(other.sales) == 11
+    silent.lose_answers = 0
+    assert sell(silent, some, journal).complete
+    assert (len(silent.sales), len(other.sales)) == (1, 11)
 
 
 def test_a_till_that_is_not_there_is_named(some, tmp_path):
