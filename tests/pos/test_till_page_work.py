@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from edge_components.pos.access.cashiers import Cashier, save
 from edge_components.pos.access.pins import Pins
@@ -97,21 +97,36 @@ def test_a_search_offers_the_departments_of_what_it_found(shop):
 
 @pytest.mark.parametrize("size", [(800, 480), (1280, 800), (600, 900)])
 def test_a_price_is_in_sight_however_long_its_article_is_called(page, selling, size):
-    names = ["Aseptic milk & milk drinks 12 oz", "X" * 200, "Milk " * 40]
-    products = [{"sku": str(n), "description": name, "unit_price": "0.79"} for n, name in enumerate(names)]
+    names = ["Aseptic milk & milk drinks 12 oz", "X" * 200, *["Milk " * 40] * 40]
+    products = [{"sku": str(n), "description": name, "unit_price": "1234.50"} for n, name in enumerate(names)]
     (selling.data / "products.json").write_text(json.dumps(products))
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.reload()
-    expect(page.locator(".product")).to_have_count(3)
-    for tile in page.locator(".product").all():
-        outer, price = tile.bounding_box(), tile.locator("b").bounding_box()
-        assert outer is not None
+    expect(page.locator(".product")).to_have_count(42)
+    for tile in page.locator(".product").all()[:3]:
+        inside(tile, "b")
+        above, below = tile.locator("span").bounding_box(), tile.locator("b").bounding_box()
+        assert above is not None
+        assert below is not None
+        assert above["y"] + above["height"] <= below["y"]
+        tile.click()
+    for line in page.locator("#lines li").all():
+        inside(line, "strong")
+    pay(page)
+    for row in page.locator("#receipt p:not(.facts)").all():
+        inside(row, "span:last-child")
+        price = row.locator("span:last-child").bounding_box()
         assert price is not None
-        assert price["y"] + price["height"] <= outer["y"] + outer["height"]
-        name = tile.locator("span").bounding_box()
-        assert name is not None
-        assert name["y"] + name["height"] <= price["y"]
-        assert name["x"] + name["width"] <= outer["x"] + outer["width"]
+        assert price["height"] < 30  # on one line
+
+
+def inside(whole: Locator, part: str) -> None:
+    outer, inner = whole.bounding_box(), whole.locator(part).bounding_box()
+    assert outer is not None
+    assert inner is not None
+    assert outer["x"] <= inner["x"]
+    assert inner["x"] + inner["width"] <= outer["x"] + outer["width"] + 0.5
+    assert inner["y"] + inner["height"] <= outer["y"] + outer["height"] + 0.5
 
 
 def test_weighed_goods_are_recorded_with_their_weight(shop, selling):
