@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, ClassVar
 
+from .assignment import Assignment
 from .entries import EntryRefusedError, Scene, Settled
 from .masking import mask
 from .model import Reason
@@ -19,6 +21,7 @@ from .requests import RefundRequest
 from .reversals import cited_sale, reversals_of
 from .rules import Masker, bounded, checked_id, money_body
 from .validation import Circumstances, broken
+from .validation.words import amount
 
 _SAID = ("currency", "lines", "payments", "receipt", "supervisor", "reason")
 Sums = Mapping[str, tuple[Fraction, int]]  # by sku: quantity, amount
@@ -48,34 +51,38 @@ class Refund:
     def settle(self, scene: Scene) -> Settled:
         sale = cited_sale(scene, self.body["receipt"])
         if sale is None:
-            self._refuse_unsupervised()
+            self._refuse_unsupervised(scene.assignment)
             text = "the sale is not in this till's ledger: the cloud checks it"
             unverified = Reason(code="refund_unverified", message=text, path="/receipt").model_dump()
             return Settled({**self.body, "verified": False}, (*self.exceptions, unverified))
-        self._refuse_excess(sale, reversals_of(scene.connection, sale))
+        self._refuse_excess(sale, reversals_of(scene.connection, sale), scene.assignment)
         place = (sale["epoch"], sale["seq"])
         return Settled({**self.body, "verified": True}, self.exceptions, reverses=place)
 
-    def _refuse_unsupervised(self) -> None:
+    def _refuse_unsupervised(self, assignment: Assignment) -> None:
         if not self.body["supervisor"] or not self.approved:
             text = "the sale is not in this till's ledger: a supervisor must sign in and allow the refund"
             raise EntryRefusedError(403, "supervisor_needed", text)
         if -_given(self.body) > self.limit:
-            text = f"without the sale, at most {self.limit} can be refunded"
+            text = f"without the sale, at most {amount(self.limit, assignment)} can be refunded"
             raise EntryRefusedError(409, "refund_limit", text)
 
-    def _refuse_excess(self, sale: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> None:
+    def _refuse_excess(
+        self, sale: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]], assignment: Assignment
+    ) -> None:
         sold, taken, new = _by_sku([sale["body"]]), _by_sku(earlier), _by_sku([self.body])
         reasons = []
         for index, line in enumerate(self.body["lines"]):
             left = [_plus(sold, taken, line["sku"], part) for part in (0, 1)]
             after = [rest + new[line["sku"]][part] for part, rest in enumerate(left)]
             if not all(_within(rest, sold.get(line["sku"], (0, 0))[part]) for part, rest in enumerate(after)):
-                text = f"of {mask(line['sku'])} {left[0]} for {left[1]} is left to refund"
+                name = line["description"] or mask(line["sku"])
+                text = f"of {name}, {_pieces(left[0])} for {amount(left[1], assignment)} is left to refund"
                 reasons.append(_exceeds(text, f"/lines/{index}"))
         rest = _given(sale["body"]) + sum(_given(body) for body in earlier)
         if not _within(rest + _given(self.body), _given(sale["body"])):
-            reasons.append(_exceeds(f"of the sale {rest} is left to refund", "/totals/total"))
+            text = f"of the sale, {amount(rest, assignment)} is left to refund"
+            reasons.append(_exceeds(text, "/totals/total"))
         if reasons:
             raise EntryRefusedError(409, "refund_exceeds_sale", reasons[0].message, reasons)
 
@@ -119,6 +126,11 @@ def _by_sku(bodies: Sequence[Mapping[str, Any]]) -> Sums:
             more = Fraction(line["quantity"], 10 ** line["quantity_scale"])
             sums[line["sku"]] = (quantity + more, amount + line["total"])
     return sums
+
+
+def _pieces(quantity: Fraction) -> str:
+    """A number of pieces, or a weight: at most six digits stand after its point."""
+    return f"{Decimal(quantity.numerator) / quantity.denominator:f}"
 
 
 def _plus(sold: Sums, taken: Sums, sku: str, part: int) -> Any:

@@ -162,7 +162,8 @@ def open_copy(path: Path) -> Iterator[LedgerFile]:
                 row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
             }
         except (apsw.Error, UnicodeDecodeError) as error:
-            raise LedgerFileError(f"{path} can't be opened: {error}") from error
+            advice = f"copy it again from the card, whole, with {path.name}-wal if that is there"
+            raise LedgerFileError(f"{path} can't be opened ({error}): {advice}") from error
         try:
             if "records" not in tables:
                 raise LedgerFileError(f"{path} is a database, but not a ledger: it has no table records")

@@ -92,7 +92,11 @@ def test_no_more_is_refunded_than_was_sold_however_it_is_split(selling):
         assert selling.client.post("/v1/refunds", json=refund(receipt)).status_code == 201
     third = selling.client.post("/v1/refunds", json=refund(receipt))
     assert (third.status_code, code(third)) == (409, "refund_exceeds_sale")
-    assert {reason["path"] for reason in third.json()["error"]["reasons"]} == {"/lines/0", "/totals/total"}
+    said = {reason["path"]: reason["message"] for reason in third.json()["error"]["reasons"]}
+    assert said == {
+        "/lines/0": "of Milk, 0 for 0.00 USD is left to refund",
+        "/totals/total": "of the sale, 0.00 USD is left to refund",
+    }
     assert len(records(selling)) == 4
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,12 @@ def test_what_is_no_ledger_is_refused_in_a_sentence(tmp_path: Path, content: byt
     file.write_bytes(content)
     with pytest.raises(LedgerFileError):
         check(file)
+
+
+def test_a_ledger_that_was_copied_in_part_is_to_be_copied_again(card: Path) -> None:
+    os.truncate(card, 1_000)
+    with pytest.raises(LedgerFileError, match=r"copy it again from the card, whole, with ledger\.db-wal"):
+        check(card)
 
 
 def test_the_command_names_the_altered_record_and_exits_1(card: Path) -> None:
