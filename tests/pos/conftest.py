@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.faults import disk
 from tests.pos.pos_process import Pos
+from tests.pos.till_page import PRODUCTS
 
 BROWSER_ARGUMENTS = [
     "--no-sandbox",
@@ -72,3 +74,12 @@ def page(browser: Browser, selling: Pos) -> Iterator[Page]:
     yield page
     context.close()
     assert errors == []
+
+
+@pytest.fixture
+def shop(selling: Pos, page: Page) -> Page:
+    """The page of a till with three products, one of them sold by weight."""
+    (selling.data / "products.json").write_text(json.dumps(PRODUCTS))
+    page.reload()
+    expect(page.locator(".product")).to_have_count(3)
+    return page

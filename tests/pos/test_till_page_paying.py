@@ -13,7 +13,7 @@ from edge_components.pos.access.cashiers import Cashier, save
 from edge_components.pos.access.pins import Pins
 from tests.pos.pos_process import Pos, sale
 from tests.pos.receipt_printer import ReceiptPrinter
-from tests.pos.test_till_page_work import CONTRAST, of_kind, pay, scan
+from tests.pos.till_page import CONTRAST, of_kind, pay, scan
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.browser

@@ -43,7 +43,9 @@ export async function send(unsent, supervise) {
   const kind = KINDS[unsent.path];
   const sale = kind === "sale";
   const said = [message, ...reasons.map(explain).filter((text) => text !== message)];
-  return showTrouble(t(sale ? "refused.title" : `refused.${kind}`), t(sale ? "refused.text" : "refused.nothing"), said);
+  const [title, text] = sale ? ["refused.title", "refused.text"] : [`refused.${kind}`, "refused.nothing"];
+  // what a till says against a refund or a void holds for good: sent again, it is refused again
+  return showTrouble(t(title), t(text), said, { again: sale || answer.status >= 500 });
 }
 
 function finish(unsent, answer) {
