@@ -15,7 +15,7 @@ from edge_components.edgekit.record import ZERO_HASH
 from . import epochs, figures, reversals, schema
 from .assignment import Assignment
 from .clock import STEP_NANOSECONDS, Clock, Moment, business_date, day_after, wall_nanoseconds
-from .entries import Entry, Scene
+from .entries import Entry, EntryRefusedError, Scene
 from .errors import NotSellingError
 
 
@@ -81,7 +81,7 @@ class Ledger:
 
     def add(self, entry: Entry) -> Outcome:
         """Record what a terminal asks, or find that it is recorded; raises EntryRefusedError."""
-        found = self.find(entry.sale_id)
+        found = self._found(entry.sale_id)
         if found is not None:
             return Outcome("repeat" if entry.matches(found) else "conflict", found)
         moment = self._clock.now()
@@ -110,6 +110,13 @@ class Ledger:
         moment = self._clock.now()
         self._note_clock_step(moment)
         self._append("rejection", body, moment)
+
+    def _found(self, sale_id: str) -> dict[str, Any] | None:
+        try:
+            return self.find(sale_id)
+        except ValueError as error:
+            text = "this is recorded, but the till's card has changed the record: don't record it again"
+            raise EntryRefusedError(409, "record_damaged", text) from error
 
     def find(self, sale_id: str) -> dict[str, Any] | None:
         row = self.connection.execute("SELECT record FROM records WHERE sale_id = ?", (sale_id,)).fetchone()

@@ -29,13 +29,18 @@ def cited_sale(scene: Scene, receipt: Mapping[str, Any] | None) -> dict[str, Any
     place = (receipt["epoch"], receipt["seq"], receipt["hash"])
     try:
         row = scene.connection.execute(_HELD, place).fetchone()
-        if row is None or not text_has_hash(str(row[0]), receipt["hash"]):
-            return None
-        sale: dict[str, Any] = json.loads(row[0])
-        reversals_of(scene.connection, sale)
+        sale = as_written(row[0], receipt["hash"]) if row else None
+        if sale is not None:
+            reversals_of(scene.connection, sale)
     except ValueError:
         return None
     return sale
+
+
+def as_written(text: str, record_hash: str) -> dict[str, Any] | None:
+    """A record, unless the card has changed it. Raises ValueError for what is no JSON any more."""
+    found: dict[str, Any] = json.loads(text)
+    return found if text_has_hash(text, record_hash) else None
 
 
 def reversals_of(connection: apsw.Connection, sale: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,9 +9,10 @@ from typing import Any, ClassVar
 from .entries import EntryRefusedError, Scene, Settled
 from .model import Reason
 from .requests import VoidRequest
-from .reversals import reversals_of
+from .reversals import as_written, reversals_of
 from .rules import Masker, bounded, checked_id
 
+_SOLD = "SELECT record, hash FROM records WHERE sale_id = ? AND kind = 'sale'"
 # The index is named because the planner would rather walk over everything since the sale.
 _CLOSED = """
 SELECT 1 FROM records INDEXED BY records_day_close
@@ -68,12 +68,18 @@ class Void:
             raise EntryRefusedError(403, "supervisor_needed", text)
 
     def _sale(self, scene: Scene) -> Mapping[str, Any]:
-        row = scene.connection.execute(
-            "SELECT record FROM records WHERE sale_id = ? AND kind = 'sale'", (self.of,)
-        ).fetchone()
-        if row is None:
-            raise EntryRefusedError(404, "sale_unknown", "this till has no such sale")
-        found: Mapping[str, Any] = json.loads(row[0])
+        try:
+            row = scene.connection.execute(_SOLD, (self.of,)).fetchone()
+            if row is None:
+                raise EntryRefusedError(404, "sale_unknown", "this till has no such sale")
+            found = as_written(*row)
+            if found is not None:
+                reversals_of(scene.connection, found)
+        except ValueError:
+            found = None
+        if found is None:
+            text = "the till's card has changed what is recorded of this sale: give a refund instead"
+            raise EntryRefusedError(409, "record_damaged", text)
         return found
 
 

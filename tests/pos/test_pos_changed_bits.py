@@ -19,7 +19,7 @@ from edge_components.pos.upkeep import Upkeep
 from tests.catalogue.conftest import product
 from tests.catalogue.test_pos_catalogue import Shelf
 from tests.pos.pos_process import ASSIGNMENT, Pos, sale
-from tests.pos.test_pos_kinds import refund
+from tests.pos.test_pos_kinds import refund, void
 from tests.pos.till_ledger import DAY, LedgerInTest
 
 NO_TEXT = "CAST(replace(CAST({} AS BLOB), '{}', x'f5') AS TEXT)"  # one byte of it is no UTF-8 any more
@@ -185,6 +185,28 @@ def test_a_refund_of_a_sale_that_a_card_has_changed_is_one_without_its_sale(
         connection.execute(f"UPDATE records SET record = {value} WHERE kind = ?", (changed,)).fetchall()  # noqa: S608 - a test's own
     answer = selling.client.post("/v1/refunds", json=refund(receipt))
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "supervisor_needed")
+
+
+@pytest.mark.parametrize("value", [NO_TEXT.format("record", "cash"), NO_JSON])
+def test_a_sale_that_a_card_has_changed_is_neither_recorded_again_nor_voided(
+    selling: Pos, value: str
+) -> None:
+    body = sale()
+    selling.sell(body).raise_for_status()
+    with apsw.Connection(str(selling.data / "ledger.db")) as connection:
+        connection.execute(f"UPDATE records SET record = {value} WHERE kind = 'sale'").fetchall()  # noqa: S608 - a test's own
+    for answer in (selling.sell(body), selling.client.post("/v1/voids", json=void(body["sale_id"]))):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "record_damaged")
+    assert selling.sell(sale()).status_code == 201
+
+
+def test_no_amount_that_a_card_has_changed_is_voided(selling: Pos) -> None:
+    body = sale()
+    selling.sell(body).raise_for_status()
+    with apsw.Connection(str(selling.data / "ledger.db")) as connection:
+        connection.execute("UPDATE records SET record = replace(record, '300', '700') WHERE kind = 'sale'")
+    answer = selling.client.post("/v1/voids", json=void(body["sale_id"]))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "record_damaged")
 
 
 def test_a_refund_is_not_held_against_an_amount_that_a_card_has_changed(selling: Pos) -> None:
