@@ -25,6 +25,7 @@ from tests.faults.disk import Entry
 from tests.soak.tills import free_port
 
 RELEASE = "trixie"  # the first Debian whose NATS can sync always; that of Debian 12 can't be told to sync
+REMEMBERED_SECONDS = 86_400.0  # a cut is played minutes after it was recorded; by default it is two
 STREAM = "sales"
 PATIENCE = 60.0
 
@@ -98,7 +99,7 @@ async def _say_nothing(_error: Exception) -> None:
 
 async def _publish(port: int, records: Sequence[Mapping[str, Any]], journal: Journal) -> list[float]:
     client, stream = await _connect(port)
-    await stream.add_stream(name=STREAM, subjects=[STREAM])
+    await stream.add_stream(name=STREAM, subjects=[STREAM], duplicate_window=REMEMBERED_SECONDS)
     times = []
     for one in records:
         content, headers = json.dumps(one).encode(), {"Nats-Msg-Id": str(one["sale_id"])}
