@@ -39,7 +39,7 @@ def test_neither_a_check_nor_a_refusal_nor_a_search_says_a_card_number_back(sell
     assert SHOWN in json.dumps(reasons)
     assert CARD not in json.dumps(reasons)
     sold = selling.sell(sale()).json()
-    back = typed(sku=CARD, quantity=-1, total=-150)
+    back = typed(sku=CARD, description="", quantity=-1, total=-150)
     refused = selling.client.post("/v1/refunds", json=refund(sold, lines=[back]))
     assert (refused.status_code, SHOWN in refused.text, CARD in refused.text) == (409, True, False)
     unknown = selling.client.get(f"/v1/catalogue/{CARD}")
