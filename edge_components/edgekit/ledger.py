@@ -14,17 +14,8 @@ import apsw
 PAGE = 500  # rows at most per call: what one read transaction may hold up
 _BUSY_MILLISECONDS = 2_000
 _CACHE_KIB = 256  # pages are read once, in order: SQLite's default of 2 MB a reader would buy nothing
-_COLUMNS = (
-    "epoch",
-    "seq",
-    "kind",
-    "sale_id",
-    "receipt_no",
-    "business_date",
-    "recorded_at",
-    "hash",
-    "record",
-)
+COPIES = ("epoch", "seq", "kind", "sale_id", "receipt_no", "business_date", "recorded_at", "hash")
+COLUMNS = (*COPIES, "record")  # the record has a hash; the columns before it only repeat what it says
 
 
 class LedgerUnavailableError(Exception):
@@ -128,7 +119,7 @@ class LedgerReader:
 
     def _rows(self, which: str, bindings: tuple[Any, ...]) -> list[Row]:
         """The rows of `records` that a WHERE clause names, and what follows it."""
-        return [Row(*row) for row in self._texts(f"SELECT {{}} FROM records {which}", _COLUMNS, bindings)]  # noqa: S608 - constant texts
+        return [Row(*row) for row in self._texts(f"SELECT {{}} FROM records {which}", COLUMNS, bindings)]  # noqa: S608 - constant texts
 
     def _texts(self, sql: str, columns: Sequence[str], bindings: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """`sql` with these columns in the place of its {}."""

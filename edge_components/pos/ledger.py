@@ -10,6 +10,7 @@ from typing import Any
 import apsw
 
 from edge_components.edgekit import record
+from edge_components.edgekit.ledger import COPIES
 from edge_components.edgekit.record import ZERO_HASH
 
 from . import epochs, figures, reversals, schema
@@ -182,8 +183,7 @@ class Ledger:
         return written
 
     def _insert(self, written: Mapping[str, Any], text: str) -> None:
-        columns = ("epoch", "seq", "kind", "sale_id", "receipt_no", "business_date", "recorded_at", "hash")
-        values = (*(written[column] for column in columns), text)
+        values = (*(written[column] for column in COPIES), text)
         self.connection.execute("INSERT INTO records VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", values).fetchall()
 
 

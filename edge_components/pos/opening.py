@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 
 from edge_components.edgekit import record
-from edge_components.edgekit.ledger import LedgerReader, LedgerUnavailableError
+from edge_components.edgekit.ledger import COPIES, LedgerReader, LedgerUnavailableError
 
 from . import birth, database, figures, obstacles, schema
 from .assignment import Assignment
@@ -23,16 +23,6 @@ from .settings import Settings
 
 LAST_HASHES = 1_000
 SMALL_BYTES = 8 * 1024 * 1024  # a file that quick_check reads in well under a second on a Pi
-_COLUMNS = (
-    "epoch",
-    "seq",
-    "kind",
-    "sale_id",
-    "receipt_no",
-    "business_date",
-    "recorded_at",
-    "hash",
-)  # which no hash covers: each is a copy of what the record says
 _log = logging.getLogger("pos.ledger")
 
 
@@ -120,7 +110,7 @@ def _checked(connection: apsw.Connection, settings: Settings, assignment: Assign
 
 def _check_hashes(connection: apsw.Connection) -> None:
     rows = connection.execute(
-        f"SELECT {', '.join(_COLUMNS)}, record FROM records ORDER BY epoch DESC, seq DESC LIMIT ?",  # noqa: S608 - constant columns
+        f"SELECT {', '.join(COPIES)}, record FROM records ORDER BY epoch DESC, seq DESC LIMIT ?",  # noqa: S608 - constant columns
         (LAST_HASHES,),
     ).fetchall()
     records = []
@@ -128,7 +118,7 @@ def _check_hashes(connection: apsw.Connection) -> None:
         if not record.text_has_hash(str(text), str(row_hash)):
             raise DamagedLedgerError(f"the record with hash {row_hash} is not what it was")
         found = json.loads(str(text))  # which is what was written, so it need not be read strictly
-        if found.keys() != set(record.KEYS) or [found[name] for name in _COLUMNS] != [*columns, row_hash]:
+        if found.keys() != set(record.KEYS) or [found[name] for name in COPIES] != [*columns, row_hash]:
             raise DamagedLedgerError(f"the row with hash {row_hash} is not that of its record")
         records.append(found)
     broken = record.first_gap(records)

@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from edge_components.pos.access.cashiers import Cashier, save
-from edge_components.pos.access.pins import Pins
 from tests.pos.pos_process import Pos, sale
 from tests.pos.receipt_printer import ReceiptPrinter
-from tests.pos.till_page import CONTRAST, of_kind, pay, scan
+from tests.pos.till_page import CONTRAST, of_kind, pay, scan, signed_in
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.browser
@@ -343,16 +341,8 @@ def test_a_whole_sale_is_taken_back_and_says_so_on_its_receipt(page, selling):
 
 
 def test_a_supervisor_whom_the_till_asks_for_signs_in_the_same_dialog(browser, selling):
-    pins = Pins()
-    for name, role in (("S1", "supervisor"), ("C1", "cashier")):
-        save(selling.data / "cashiers.json", Cashier(name, name, role, pins.hash("4711")))
     sold = selling.sell(sale()).json()
-    page = browser.new_page()
-    page.goto(selling.url)
-    page.locator("#sign-in-cashier").fill("C1")
-    page.locator("#sign-in-pin").fill("4711")
-    page.keyboard.press("Enter")
-    expect(page.locator("#signing")).to_be_hidden()
+    page = signed_in(browser, selling)
     page.keyboard.press("F7")
     page.locator("#refund-code").fill(sold["receipt_no"])
     page.keyboard.press("Enter")

@@ -7,10 +7,8 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from edge_components.pos.access.cashiers import Cashier, save
-from edge_components.pos.access.pins import Pins
 from tests.pos.pos_process import sale
-from tests.pos.till_page import of_kind, scan
+from tests.pos.till_page import of_kind, scan, signed_in
 
 pytestmark = pytest.mark.browser
 
@@ -68,15 +66,7 @@ def test_a_receipt_that_a_silent_till_cannot_look_for_is_neither_unknown_nor_ano
 
 
 def test_a_receipt_of_another_till_needs_a_supervisor_with_a_pin(browser, selling):
-    pins = Pins()
-    for name, role in (("S1", "supervisor"), ("C1", "cashier")):
-        save(selling.data / "cashiers.json", Cashier(name, name, role, pins.hash("4711")))
-    page = browser.new_page()
-    page.goto(selling.url)
-    page.locator("#sign-in-cashier").fill("C1")
-    page.locator("#sign-in-pin").fill("4711")
-    page.keyboard.press("Enter")
-    expect(page.locator("#signing")).to_be_hidden()
+    page = signed_in(browser, selling)
     page.keyboard.press("F7")
     page.locator("#refund-code").fill(f"GT1:greentill-OTHER:{'1a' * 8}:7:{'0b' * 32}")
     page.keyboard.press("Enter")

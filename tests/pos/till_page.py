@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from edge_components.pos.access.cashiers import Cashier, save
+from edge_components.pos.access.pins import Pins
 from tests.pos.pos_process import Pos
 from tests.pos.test_pos_selling import records
 
@@ -48,3 +50,17 @@ def pay(page: Page, key: str = "F8") -> None:
 
 def of_kind(pos: Pos, kind: str) -> list[dict[str, Any]]:
     return [one for one in records(pos) if one["kind"] == kind]
+
+
+def signed_in(browser: Browser, pos: Pos) -> Page:
+    """The page of a till that knows a cashier and a supervisor by PIN, with the cashier at it."""
+    pins = Pins()
+    for name, role in (("S1", "supervisor"), ("C1", "cashier")):
+        save(pos.data / "cashiers.json", Cashier(name, name, role, pins.hash("4711")))
+    page = browser.new_page()
+    page.goto(pos.url)
+    page.locator("#sign-in-cashier").fill("C1")
+    page.locator("#sign-in-pin").fill("4711")
+    page.keyboard.press("Enter")
+    expect(page.locator("#signing")).to_be_hidden()
+    return page
